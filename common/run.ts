@@ -1,0 +1,149 @@
+import { ExecaError, execa } from "execa";
+import { Failure } from "./failure.ts";
+
+/** The Debian package that brings a program, for the hint when it is missing. */
+const packages: Record<string, string> = {
+  blkid: "util-linux",
+  "cloud-init": "cloud-init",
+  efibootmgr: "efibootmgr",
+  gpgv: "gpgv",
+  losetup: "mount",
+  lsblk: "util-linux",
+  mcopy: "mtools",
+  mdadm: "mdadm",
+  mdir: "mtools",
+  "mkfs.ext4": "e2fsprogs",
+  "mkfs.vfat": "dosfstools",
+  packer: "packer",
+  partprobe: "parted",
+  sgdisk: "gdisk",
+  tar: "tar",
+  udevadm: "udev",
+  unshare: "util-linux",
+  wipefs: "util-linux",
+  xorriso: "xorriso",
+  zstd: "zstd",
+};
+
+export interface RunOptions {
+  /** What the command is for, in words that follow "while": "creating the array root". */
+  doing: string;
+  /** Standard input, for data and for secrets: nothing secret goes into `args`. */
+  input?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** Added to the clean environment that every command gets. */
+  env?: Record<string, string>;
+  cwd?: string;
+  signal?: AbortSignal;
+  timeoutMs?: number;
+  /** Each line of standard output and error as it comes. */
+  onLine?: (line: string) => void;
+  /** Exit codes that are answers, not failures. Default: [0]. */
+  accept?: readonly number[];
+}
+
+export interface RunResult {
+  stdout: string;
+  exitCode: number;
+}
+
+/** Called with every command before it runs, ready to paste into a shell. */
+export type CommandObserver = (command: string) => void;
+const observers = new Set<CommandObserver>();
+
+/** Shows every command from now on, as `-v` does. @returns a function that ends it */
+export function observeCommands(observer: CommandObserver): () => void {
+  observers.add(observer);
+  return () => observers.delete(observer);
+}
+
+/** A command as a person would type it. */
+export function formatCommand(program: string, args: readonly string[]): string {
+  return [program, ...args]
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`))
+    .join(" ");
+}
+
+/** Child processes see this and nothing of our own environment, where credentials may lie. */
+const cleanEnvironment = {
+  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  LC_ALL: "C.UTF-8",
+  HOME: "/root",
+  DEBIAN_FRONTEND: "noninteractive",
+};
+
+/**
+ * The one place that starts a process. No shell is involved.
+ * @throws Failure `program-missing` (configuration), `command-failed` (failed), `interrupted`
+ */
+export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
+  const { doing, input, env, cwd, signal, timeoutMs, onLine, accept = [0] } = options;
+  const command = formatCommand(program, args);
+  for (const observer of observers) observer(command);
+  const watch = onLine && [{ transform: watchLines(onLine) }];
+  try {
+    const { stdout } = await execa(program, args, {
+      env: { ...cleanEnvironment, ...env },
+      extendEnv: false,
+      maxBuffer: 64 * 2 ** 20,
+      ...(watch && { stdout: watch, stderr: watch }),
+      ...stdin(input),
+      ...(cwd === undefined ? {} : { cwd }),
+      ...(signal === undefined ? {} : { cancelSignal: signal }),
+      ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+    });
+    return { stdout: String(stdout ?? ""), exitCode: 0 };
+  } catch (error) {
+    if (!(error instanceof ExecaError)) throw error;
+    if (error.exitCode !== undefined && accept.includes(error.exitCode)) {
+      return { stdout: String(error.stdout), exitCode: error.exitCode };
+    }
+    throw commandFailure(program, command, doing, error);
+  }
+}
+
+function watchLines(onLine: (line: string) => void) {
+  return function* (line: unknown) {
+    onLine(String(line));
+    yield line;
+  };
+}
+
+function stdin(input: RunOptions["input"]) {
+  if (input === undefined) return { stdin: "ignore" } as const;
+  if (typeof input === "string" || input instanceof Uint8Array) return { input };
+  return { stdin: input };
+}
+
+function commandFailure(program: string, command: string, doing: string, error: ExecaError): Failure {
+  if (error.isCanceled) {
+    return new Failure({ code: "interrupted", kind: "interrupted", message: `${doing}: interrupted`, cause: error });
+  }
+  if (error.code === "ENOENT") {
+    const debianPackage = packages[program];
+    return new Failure({
+      code: "program-missing",
+      kind: "configuration",
+      message: `${doing}: the program ${program} is not installed`,
+      hint: debianPackage ? `apt-get install ${debianPackage}` : `install ${program}`,
+      data: { program },
+      cause: error,
+    });
+  }
+  const outcome = error.timedOut
+    ? "ran out of time"
+    : error.signal
+      ? `ended by ${error.signal}`
+      : `exit ${error.exitCode}`;
+  const tail = String(error.stderr ?? "")
+    .trim()
+    .split("\n")
+    .slice(-5)
+    .join(" | ");
+  return new Failure({
+    code: "command-failed",
+    kind: "failed",
+    message: `${doing}: \`${command}\` failed (${outcome})${tail ? `: ${tail}` : ""}`,
+    data: { command, exitCode: error.exitCode, signal: error.signal },
+    cause: error,
+  });
+}

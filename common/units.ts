@@ -1,0 +1,53 @@
+import { Failure } from "./failure.ts";
+
+const factors: Record<string, number> = {
+  B: 1,
+  kB: 1e3,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KiB: 2 ** 10,
+  MiB: 2 ** 20,
+  GiB: 2 ** 30,
+  TiB: 2 ** 40,
+};
+
+/**
+ * Reads a size such as `512 MiB`, `400GB` or `1048576` (bytes).
+ * @returns bytes, a whole number
+ * @throws Failure `size-invalid` (configuration)
+ */
+export function parseSize(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(text);
+  const factor = match ? factors[match[2] || "B"] : undefined;
+  if (!match || factor === undefined) {
+    throw new Failure({
+      code: "size-invalid",
+      kind: "configuration",
+      message: `"${text}" is not a size`,
+      hint: `write a number and a unit: ${Object.keys(factors).join(", ")}`,
+    });
+  }
+  return Math.round(Number(match[1]) * factor);
+}
+
+/** Bytes for people, in binary units: `1.5 GiB`. */
+export function formatSize(bytes: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Milliseconds for people: `340 ms`, `12 s`, `3 min 05 s`. */
+export function formatDuration(milliseconds: number): string {
+  if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`;
+  const seconds = Math.round(milliseconds / 1000);
+  if (seconds < 60) return `${seconds} s`;
+  return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
+}

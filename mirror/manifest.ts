@@ -1,0 +1,84 @@
+import { z } from "zod";
+
+const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, "expected a SHA-256 in lower-case hexadecimal");
+const count = z.number().int().nonnegative();
+
+/** A name that can stand in a key, a URL and a file name: `debian-12`. */
+export const imageNameSchema = z
+  .string()
+  .regex(/^[a-z0-9](?:[a-z0-9.-]{0,62}[a-z0-9])?$/, "expected a name such as debian-12");
+
+/** A version sorts by date: `20261123.0`. */
+export const imageVersionSchema = z.string().regex(/^\d{8}\.\d+$/, "expected a version such as 20261123.0");
+
+/** One independent zstd frame of `image.tar.zst`. */
+const frameSchema = z.object({
+  /** Bytes from the start of the file. */
+  offset: count,
+  sizeBytes: count,
+  /** Bytes after decompression. */
+  plainBytes: count,
+  /** Of the compressed bytes. */
+  sha256: sha256Schema,
+});
+
+/**
+ * A run of whole frames that holds whole tar members. The first shard and the last hold every directory (to make them, and to settle
+ * their metadata); those between hold files, and can be unpacked side by side.
+ */
+const shardSchema = z.object({
+  content: z.enum(["directories", "files"]),
+  firstFrame: count,
+  frameCount: z.number().int().positive(),
+  plainBytes: count,
+});
+
+/**
+ * Contract 1: what a published image is. Lies as `manifest.json` beside `image.tar.zst`.
+ * Loose: fields that this version does not know are kept.
+ */
+export const manifestSchema = z.looseObject({
+  formatVersion: z.literal(1),
+  name: imageNameSchema,
+  arch: z.enum(["amd64", "arm64"]),
+  version: imageVersionSchema,
+  /** /etc/os-release as it is in the image. */
+  osRelease: z.record(z.string(), z.string()),
+  family: z.enum(["debian", "redhat", "suse"]),
+  /** Releases as in /lib/modules, newest first: `6.1.0-40-amd64`. */
+  kernels: z.array(z.string()).min(1),
+  /** What the image carries boot loaders for. */
+  firmware: z.object({ bios: z.boolean(), uefi: z.boolean(), secureBoot: z.boolean() }),
+  /** What the installer asks for by name: mdadm, lvm2, cryptsetup, xfsprogs, curl, efibootmgr, cloud-init, ... */
+  preinstalled: z.array(z.string()),
+  initramfs: z.object({
+    generator: z.enum(["initramfs-tools", "dracut"]),
+    /** Kernel modules (or built-ins) found in every kernel's initramfs, as modprobe names them: raid1, nvme, ahci, ... */
+    modules: z.array(z.string()),
+    /** Programs found in every kernel's initramfs: mdadm, lvm, cryptsetup. */
+    programs: z.array(z.string()),
+  }),
+  unpackedBytes: count,
+  minimumDiskBytes: count,
+  license: z.enum(["none", "rhsm"]),
+  source: z.object({
+    url: z.string(),
+    /** `sha512:...` or `sha256:...` of the vendor image. */
+    checksum: z.string(),
+    /** How the checksum was come by. */
+    verifiedBy: z.enum(["signature", "checksum-file", "pinned-checksum"]),
+  }),
+  build: z.object({
+    date: z.iso.datetime(),
+    /** SHA-256 over the Packer template and the provisioning scripts. */
+    templateSha256: sha256Schema,
+    tools: z.record(z.string(), z.string()),
+  }),
+  files: z.array(z.object({ path: z.string(), sizeBytes: count, sha256: sha256Schema })).min(1),
+  frames: z.array(frameSchema).min(1),
+  shards: z.array(shardSchema).min(1),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type Frame = z.infer<typeof frameSchema>;
+export type Shard = z.infer<typeof shardSchema>;

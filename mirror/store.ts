@@ -1,0 +1,47 @@
+/** One object as a store lists it. The entity tag is opaque and changes with the content. */
+export interface StoredObject {
+  key: string;
+  sizeBytes: number;
+  etag: string;
+}
+
+export interface ReadOptions {
+  /** Bytes from `start` up to, not including, `end`. */
+  range?: { start: number; end: number };
+  /** Fail with `object-changed` unless the object still has this entity tag. */
+  ifMatch?: string;
+  signal?: AbortSignal;
+}
+
+export interface WriteOptions {
+  /** Fail with `object-exists` if there is an object at the key already. */
+  ifAbsent?: boolean;
+  /** Fail with `object-changed` unless the object still has this entity tag. */
+  ifMatch?: string;
+  contentType?: string;
+  signal?: AbortSignal;
+}
+
+/**
+ * Where published images live. Every implementation passes the contract suite in test/mirror/store-contract.ts.
+ *
+ * Keys are relative paths of safe characters (`images/debian-12/amd64/20261123.0/manifest.json`).
+ * A reader sees an object whole or not at all; a write that fails leaves what was there before.
+ *
+ * Failures, all of type Failure: `object-missing` (failed), `object-exists` and `object-changed` (failed),
+ * `store-unreachable` (retry), `store-denied` (configuration), `store-missing` (configuration: no such bucket or directory).
+ */
+export interface Store {
+  /** As the user wrote it, without credentials: `s3://images/prefix`, `file:///srv/mirror`. */
+  readonly url: string;
+  /** @returns undefined where there is no such object */
+  stat(key: string, signal?: AbortSignal): Promise<StoredObject | undefined>;
+  /** The object's bytes (or the range's), in chunks of any size. Ends in a Failure if fewer arrive than promised. */
+  read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
+  /** Streams of any length; memory is bounded. */
+  write(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<StoredObject>;
+  /** All objects whose key starts with the prefix, in byte order of their keys. */
+  list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
+  /** Removing what is not there is fine. */
+  remove(key: string, signal?: AbortSignal): Promise<void>;
+}
