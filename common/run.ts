@@ -1,3 +1,5 @@
+import type { Writable } from "node:stream";
+import { pipeline } from "node:stream/promises";
 import { ExecaError, execa } from "execa";
 import { Failure } from "./failure.ts";
 
@@ -15,7 +17,6 @@ const packages: Record<string, string> = {
   "mkfs.ext4": "e2fsprogs",
   "mkfs.vfat": "dosfstools",
   packer: "packer",
-  partprobe: "parted",
   sgdisk: "gdisk",
   tar: "tar",
   udevadm: "udev",
@@ -37,6 +38,8 @@ export interface RunOptions {
   timeoutMs?: number;
   /** Each line of standard output and error as it comes. */
   onLine?: (line: string) => void;
+  /** How to show the command where a wrapper would hide what matters. */
+  shownAs?: readonly [string, ...string[]];
   /** Exit codes that are answers, not failures. Default: [0]. */
   accept?: readonly number[];
 }
@@ -77,20 +80,26 @@ const cleanEnvironment = {
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { doing, input, env, cwd, signal, timeoutMs, onLine, accept = [0] } = options;
-  const command = formatCommand(program, args);
+  const [shownProgram, ...shownArgs] = options.shownAs ?? [program, ...args];
+  const command = formatCommand(shownProgram, shownArgs);
   for (const observer of observers) observer(command);
   const watch = onLine && [{ transform: watchLines(onLine) }];
+  const streamed = input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array);
   try {
-    const { stdout } = await execa(program, args, {
+    const child = execa(program, args, {
       env: { ...cleanEnvironment, ...env },
       extendEnv: false,
       maxBuffer: 64 * 2 ** 20,
       ...(watch && { stdout: watch, stderr: watch }),
-      ...stdin(input),
+      ...(input === undefined ? { stdin: "ignore" } : streamed ? { stdin: "pipe" } : { input }),
       ...(cwd === undefined ? {} : { cwd }),
       ...(signal === undefined ? {} : { cancelSignal: signal }),
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
     });
+    const feeding = streamed && child.stdin ? feed(input, child.stdin, () => child.kill("SIGKILL")) : undefined;
+    const [fed] = await Promise.allSettled([feeding, child]);
+    if (fed.status === "rejected") throw fed.reason;
+    const { stdout } = await child;
     return { stdout: String(stdout ?? ""), exitCode: 0 };
   } catch (error) {
     if (!(error instanceof ExecaError)) throw error;
@@ -108,27 +117,30 @@ function watchLines(onLine: (line: string) => void) {
   };
 }
 
-function stdin(input: RunOptions["input"]) {
-  if (input === undefined) return { stdin: "ignore" } as const;
-  if (typeof input === "string" || input instanceof Uint8Array) return { input };
-  return { stdin: input };
+/**
+ * A source that fails must not look like one that has ended: the program is killed before it can take what it got for the whole, and the source's failure
+ * is thrown. A program that stops reading is judged by its own exit.
+ */
+async function feed(source: AsyncIterable<Uint8Array>, stdin: Writable, kill: () => void): Promise<void> {
+  let sourceFailure: { error: unknown } | undefined;
+  const guarded = async function* () {
+    try {
+      yield* source;
+    } catch (error) {
+      sourceFailure = { error };
+      kill();
+      throw error;
+    }
+  };
+  await pipeline(guarded(), stdin).catch(() => {});
+  if (sourceFailure) throw sourceFailure.error;
 }
 
 function commandFailure(program: string, command: string, doing: string, error: ExecaError): Failure {
   if (error.isCanceled) {
     return new Failure({ code: "interrupted", kind: "interrupted", message: `${doing}: interrupted`, cause: error });
   }
-  if (error.code === "ENOENT") {
-    const debianPackage = packages[program];
-    return new Failure({
-      code: "program-missing",
-      kind: "configuration",
-      message: `${doing}: the program ${program} is not installed`,
-      hint: debianPackage ? `apt-get install ${debianPackage}` : `install ${program}`,
-      data: { program },
-      cause: error,
-    });
-  }
+  if (error.code === "ENOENT") return missingProgram(program, doing);
   const outcome = error.timedOut
     ? "ran out of time"
     : error.signal
@@ -145,5 +157,17 @@ function commandFailure(program: string, command: string, doing: string, error: 
     message: `${doing}: \`${command}\` failed (${outcome})${tail ? `: ${tail}` : ""}`,
     data: { command, exitCode: error.exitCode, signal: error.signal },
     cause: error,
+  });
+}
+
+/** @returns Failure `program-missing` (configuration) that names the Debian package */
+export function missingProgram(program: string, doing: string): Failure {
+  const debianPackage = packages[program];
+  return new Failure({
+    code: "program-missing",
+    kind: "configuration",
+    message: `${doing}: the program ${program} is not installed`,
+    hint: debianPackage ? `apt-get install ${debianPackage}` : `install ${program}`,
+    data: { program },
   });
 }

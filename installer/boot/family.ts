@@ -1,0 +1,38 @@
+import type { Manifest } from "../../mirror/index.ts";
+import type { Step, TargetFile } from "../step.ts";
+import type { Layout } from "../storage/layout.ts";
+import { debian } from "./debian.ts";
+
+export type Firmware = "uefi" | "bios";
+
+/** What a family needs to know to make a target bootable. */
+export interface BootContext {
+  manifest: Manifest;
+  layout: Layout;
+  /** Boot loaders to install. */
+  firmware: readonly Firmware[];
+  /** For the target's kernel command line, consoles included. */
+  kernelArguments: readonly string[];
+  rebuildInitramfs: boolean;
+  target: string;
+}
+
+/** A family of distributions: how each of these things is done there. One file each. */
+export interface Family {
+  name: Manifest["family"];
+  /** Packages that the image must bring for this layout and firmware, by the names of `manifest.preinstalled`. */
+  requiredPackages(layout: Layout, firmware: readonly Firmware[]): string[];
+  /** Configuration: arrays, kernel arguments, cloud-init's place. fstab is the same everywhere and not the family's business. */
+  files(context: BootContext): TargetFile[];
+  /** Initramfs, boot loader configuration, boot loaders on every disk, and the package manager's record of them. */
+  steps(context: BootContext): Step[];
+  /** The loader that a UEFI boot entry names, on the ESP. */
+  uefiLoader: string;
+}
+
+const families: readonly Family[] = [debian];
+
+/** @returns undefined for a family that has no file here yet */
+export function findFamily(name: string): Family | undefined {
+  return families.find((family) => family.name === name);
+}

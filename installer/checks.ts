@@ -1,0 +1,79 @@
+import { access, constants, realpath } from "node:fs/promises";
+import { Failure } from "../common/failure.ts";
+import { missingProgram } from "../common/run.ts";
+import { discoverHardware } from "./hardware.ts";
+import type { Plan } from "./plan.ts";
+import type { Step } from "./step.ts";
+
+/** @throws Failure `not-root` (configuration) */
+export function checkRoot(): void {
+  if (process.geteuid?.() === 0) return;
+  throw new Failure({
+    code: "not-root",
+    kind: "configuration",
+    message: "installing: only root may write to disks",
+    hint: "run it as root in the rescue system",
+  });
+}
+
+/** What the steps that are not plain commands run on the rescue system. */
+const programsByKind: Record<Step["kind"], readonly string[]> = {
+  commands: [],
+  "check-disks": ["lsblk"],
+  "config-drive": ["xorriso"],
+  "lay-image": ["tar"],
+  "write-files": [],
+  "run-in-target": ["unshare", "chroot"],
+  "firmware-entries": ["efibootmgr"],
+};
+
+/**
+ * Every program that the plan needs is there before its first step runs.
+ * @throws Failure `program-missing` (configuration), naming the Debian package
+ */
+export async function checkPrograms(steps: Plan["steps"]): Promise<void> {
+  const needed = steps.flatMap((step) => [
+    ...programsByKind[step.kind],
+    ...(step.kind === "commands" ? step.commands.map(([program]) => program) : []),
+  ]);
+  for (const program of new Set(needed)) {
+    if (!(await isInstalled(program))) throw missingProgram(program, "preparing the installation");
+  }
+}
+
+async function isInstalled(program: string): Promise<boolean> {
+  const directories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+  const found = await Promise.allSettled(
+    directories.map((directory) => access(`${directory}/${program}`, constants.X_OK)),
+  );
+  return found.some(({ status }) => status === "fulfilled");
+}
+
+/**
+ * The disks are the planned ones, and nothing holds them, at the last moment before the first write.
+ * @throws Failure `disk-changed`, `disk-held` (refused)
+ */
+export async function checkDisks(planned: Extract<Step, { kind: "check-disks" }>["disks"]): Promise<void> {
+  const { disks } = await discoverHardware();
+  for (const { path, serial, sizeBytes } of planned) {
+    const name = await realpath(path).catch(() => path);
+    const disk = disks.find((candidate) => candidate.name === name);
+    if (!disk || disk.serial !== serial || disk.sizeBytes !== sizeBytes) {
+      throw new Failure({
+        code: "disk-changed",
+        kind: "refused",
+        message: `refusing to write to ${path}: ${disk ? "it is not the disk that was planned for" : "it is gone"}`,
+        hint: "make a new plan with `metalcast plan`",
+        data: { expected: { serial, sizeBytes }, found: disk && { serial: disk.serial, sizeBytes: disk.sizeBytes } },
+      });
+    }
+    if (disk.heldBy.length > 0) {
+      throw new Failure({
+        code: "disk-held",
+        kind: "refused",
+        message: `refusing to write to ${disk.name}: ${disk.heldBy.join(", ")}`,
+        hint: "release the disk first (umount, swapoff, mdadm --stop, vgchange -an)",
+      });
+    }
+  }
+}

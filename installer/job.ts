@@ -1,0 +1,145 @@
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { parse as parseYaml } from "yaml";
+import { z } from "zod";
+import { Failure } from "../common/failure.ts";
+import { Secret } from "../common/secret.ts";
+import { parseSize } from "../common/units.ts";
+import { parseReference } from "../mirror/index.ts";
+import { instanceSchema } from "./config-drive/instance.ts";
+
+const operatorSchema = z.enum([">=", "<=", "="]);
+
+const comparisonSchema = z.string().transform((text, context) => {
+  const match = /^\s*(>=|<=|=)?\s*(.+)$/.exec(text);
+  try {
+    return { operator: operatorSchema.parse(match?.[1] ?? "="), bytes: parseSize(match?.[2] ?? text) };
+  } catch {
+    context.addIssue({ code: "custom", message: `"${text}" is not a size; write for example ">= 400 GB"` });
+    return z.NEVER;
+  }
+});
+
+/** Hints as OpenStack Ironic has them; all that are given must hold. */
+const matchSchema = z.strictObject({
+  size: comparisonSchema.optional(),
+  model: z.string().optional(),
+  vendor: z.string().optional(),
+  serial: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+  wwn: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+  name: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
+  transport: z.string().optional(),
+  rotational: z.boolean().optional(),
+});
+
+const referenceSchema = z.string().superRefine((text, context) => {
+  try {
+    parseReference(text);
+  } catch (error) {
+    context.addIssue({ code: "custom", message: error instanceof Error ? error.message : String(error) });
+  }
+});
+
+/** Contract 2. The library takes this object; a job file differs in that it names files where this holds their content. */
+export const jobSchema = z.strictObject({
+  image: referenceSchema,
+  mirror: z.string().min(1),
+  disks: z.strictObject({ count: z.number().int().min(1), match: matchSchema.default({}) }),
+  storage: z.enum(["single", "raid1"]),
+  /** Which boot loaders to install. `auto`: all that the image has. */
+  firmware: z.enum(["auto", "uefi", "bios"]).default("auto"),
+  instance: instanceSchema,
+  license: z.literal("none").optional(),
+  phoneHome: z.strictObject({ url: z.url({ protocol: /^https?$/ }), token: z.instanceof(Secret) }).optional(),
+  /** Added to the target's kernel command line, for good. */
+  kernelArguments: z.array(z.string().regex(/^[\x21-\x7e]+$/, "expected one printable word")).default([]),
+  /** `auto` keeps the image's initramfs where it holds all that the layout needs. */
+  initramfs: z.enum(["auto", "rebuild"]).default("auto"),
+  after: z.enum(["reboot", "poweroff", "nothing"]).default("reboot"),
+});
+
+export type Job = z.infer<typeof jobSchema>;
+export type DiskMatch = z.infer<typeof matchSchema>;
+
+/**
+ * Checks a job given as an object.
+ * @throws Failure `job-invalid` (configuration) that names every wrong field
+ */
+export function parseJob(value: unknown, source = "job"): Job {
+  const result = jobSchema.safeParse(value);
+  if (result.success) return result.data;
+  throw invalidJob(
+    source,
+    result.error.issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`),
+  );
+}
+
+/**
+ * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData` and `phoneHome.tokenFile` are paths, relative to the job file.
+ * @throws Failure `job-unreadable`, `job-invalid` (configuration)
+ */
+export async function loadJob(file: string): Promise<Job> {
+  const text = await readText(file, "job");
+  let value: unknown;
+  try {
+    value = parseYaml(text);
+  } catch (error) {
+    throw invalidJob(file, [`not YAML: ${error instanceof Error ? error.message.split("\n")[0] : error}`]);
+  }
+  return parseJob(await inlineFiles(value, dirname(resolve(file))), file);
+}
+
+const jobFileSchema = z.looseObject({
+  instance: z.looseObject({ userData: z.string().optional(), vendorData: z.string().optional() }).optional(),
+  phoneHome: z.looseObject({ tokenFile: z.string().optional() }).optional(),
+});
+
+async function inlineFiles(value: unknown, directory: string): Promise<unknown> {
+  const file = jobFileSchema.safeParse(value);
+  if (!file.success) return value;
+  const { instance, phoneHome, ...rest } = file.data;
+  const inlined: Record<string, unknown> = { ...rest };
+  if (instance) {
+    inlined.instance = { ...instance };
+    for (const field of ["userData", "vendorData"] as const) {
+      const path = instance[field];
+      if (path !== undefined) {
+        inlined.instance = {
+          ...(inlined.instance as object),
+          [field]: await readText(resolve(directory, path), `instance.${field}`),
+        };
+      }
+    }
+  }
+  if (phoneHome) {
+    const { tokenFile, ...others } = phoneHome;
+    const token =
+      tokenFile && new Secret((await readText(resolve(directory, tokenFile), "phoneHome.tokenFile")).trim());
+    inlined.phoneHome = token ? { ...others, token } : phoneHome;
+  }
+  return inlined;
+}
+
+async function readText(file: string, what: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw new Failure({
+      code: "job-unreadable",
+      kind: "configuration",
+      message: `reading ${what}: cannot read ${file}`,
+      hint: "paths in a job are relative to the job file",
+      cause: error,
+    });
+  }
+}
+
+function invalidJob(source: string, problems: string[]): Failure {
+  return new Failure({
+    code: "job-invalid",
+    kind: "configuration",
+    message: `${source} is not a valid job: ${problems.join("; ")}`,
+    hint: "see docs/job.md for every field",
+    data: { problems },
+  });
+}

@@ -1,0 +1,83 @@
+import { createHash } from "node:crypto";
+import { availableParallelism } from "node:os";
+import type { Advance } from "../common/event.ts";
+import { Failure } from "../common/failure.ts";
+import { run } from "../common/run.ts";
+import { type Manifest, openStore, parseManifest, readShard, type Store } from "../mirror/index.ts";
+import type { Step } from "./step.ts";
+
+type LayImage = Extract<Step, { kind: "lay-image" }>;
+
+/** All that a root file system can carry is kept: owners by number, modes, ACLs, capabilities and other extended attributes, SELinux labels. */
+const tarArguments = [
+  "--extract",
+  "--file=-",
+  "--numeric-owner",
+  "--same-owner",
+  "--same-permissions",
+  "--acls",
+  "--selinux",
+  "--xattrs",
+  "--xattrs-include=*",
+  "--overwrite",
+];
+
+/**
+ * Lays the image into the mounted target: every frame is fetched, verified, then unpacked. Directories come first and, for their own metadata, once more at the end;
+ * between the two, shards of files unpack side by side.
+ * @throws Failure `manifest-hash-mismatch` (integrity), those of `readShard`, `command-failed` from tar
+ */
+export async function layImage({ image, target }: LayImage, advance: Advance, signal: AbortSignal): Promise<void> {
+  const store = openStore(image.mirror);
+  const manifest = await readPlannedManifest(store, image);
+  const key = `${image.prefix}/image.tar.zst`;
+  let unpackedBytes = 0;
+  const totalBytes = manifest.shards.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
+  const stop = new AbortController();
+  const options = { signal: AbortSignal.any([signal, stop.signal]) };
+
+  const unpack = async (shard: number) => {
+    const bytes = readShard(store, key, manifest, shard, options);
+    const count = async function* () {
+      for await (const chunk of bytes) {
+        unpackedBytes += chunk.length;
+        advance(unpackedBytes, totalBytes);
+        yield chunk;
+      }
+    };
+    const doing = `unpacking ${image.name}@${image.version}`;
+    await run("tar", [...tarArguments, `--directory=${target}`], { doing, input: count(), ...options });
+  };
+
+  const shards = manifest.shards.map(({ content }, index) => ({ content, index }));
+  const directories = shards.filter(({ content }) => content === "directories").map(({ index }) => index);
+  const files = shards.filter(({ content }) => content === "files").map(({ index }) => index);
+  const [first, ...settling] = directories;
+  if (first !== undefined) await unpack(first);
+  const takeShards = async () => {
+    for (let shard = files.shift(); shard !== undefined; shard = files.shift()) await unpack(shard);
+  };
+  const lanes = Array.from({ length: Math.min(availableParallelism(), 4) }, takeShards);
+  await Promise.all(lanes).catch(async (error: unknown) => {
+    stop.abort();
+    await Promise.allSettled(lanes);
+    throw error;
+  });
+  for (const shard of settling) await unpack(shard);
+}
+
+/** The mirror may have moved on since the plan was made: only the very manifest that was planned with counts. */
+async function readPlannedManifest(store: Store, image: LayImage["image"]): Promise<Manifest> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of store.read(`${image.prefix}/manifest.json`)) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  const found = createHash("sha256").update(bytes).digest("hex");
+  if (found === image.manifestSha256) return parseManifest(bytes);
+  throw new Failure({
+    code: "manifest-hash-mismatch",
+    kind: "integrity",
+    message: `laying ${image.name}@${image.version}: the manifest in ${image.mirror} is not the one that was planned with`,
+    hint: "make a new plan; if it happens again, check the mirror with `metalcast list`",
+    data: { expected: image.manifestSha256, found },
+  });
+}

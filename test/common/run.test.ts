@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { formatCommand, observeCommands, run } from "../../common/run.ts";
+
+const doing = "testing";
+
+test("gives standard output, and every line of both streams as it comes", async () => {
+  const lines: string[] = [];
+  const { stdout } = await run("sh", ["-c", "echo out; echo err >&2; cat"], { doing, input: "in", onLine: (line) => lines.push(line) });
+  expect(stdout).toBe("out\nin");
+  expect(lines.sort()).toEqual(["err", "in", "out"]);
+});
+
+test("a failure shows the command, its exit and the tail of its standard error", async () => {
+  await expect(run("sh", ["-c", "echo 'no such disk' >&2; exit 3"], { doing })).rejects.toMatchObject({
+    code: "command-failed",
+    message: expect.stringMatching(/testing: `sh -c .*` failed \(exit 3\): no such disk/),
+  });
+});
+
+test("a missing program is named with the package that has it", async () => {
+  const missing = run("sgdisk", [], { doing, env: { PATH: "/nonexistent" } });
+  await expect(missing).rejects.toMatchObject({ code: "program-missing", hint: "apt-get install gdisk" });
+});
+
+test("a child sees nothing of our environment", async () => {
+  process.env.AWS_SECRET_ACCESS_KEY = "do-not-leak";
+  try {
+    expect((await run("env", [], { doing })).stdout).not.toContain("do-not-leak");
+  } finally {
+    delete process.env.AWS_SECRET_ACCESS_KEY;
+  }
+});
+
+test("exit codes that are answers are no failures", async () => {
+  expect(await run("sh", ["-c", "echo 2 found; exit 2"], { doing, accept: [0, 2] })).toEqual({ stdout: "2 found", exitCode: 2 });
+});
+
+test("what is fed by a stream that fails ends in that failure, not in success", async () => {
+  const broken = async function* () {
+    yield Buffer.from("half");
+    throw new Error("connection lost");
+  };
+  await expect(run("cat", [], { doing, input: broken() })).rejects.toThrow(/connection lost/);
+});
+
+test("commands are shown ready to paste", async () => {
+  const seen: string[] = [];
+  const end = observeCommands((command) => seen.push(command));
+  await run("true", ["a b", "it's", "plain"], { doing });
+  end();
+  expect(seen).toEqual([`true 'a b' 'it'\\''s' plain`]);
+  expect(formatCommand("true", [""])).toBe("true ''");
+});

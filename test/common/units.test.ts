@@ -1,0 +1,23 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { formatDuration, formatSize, parseSize } from "../../common/units.ts";
+
+test.each([
+  ["1048576", 1048576],
+  ["400 GB", 400e9],
+  ["512MiB", 512 * 2 ** 20],
+  ["1.5 KiB", 1536],
+])("%s is %d bytes", (text, bytes) => expect(parseSize(text)).toBe(bytes));
+
+test.each(["", "GB", "12 parsecs", "-1", "1e3"])("%j is refused", (text) => {
+  expect(() => parseSize(text)).toThrow(expect.objectContaining({ code: "size-invalid" }));
+});
+
+test("a whole number of bytes survives", () => {
+  fc.assert(fc.property(fc.nat(), (bytes) => parseSize(`${bytes} B`) === bytes));
+});
+
+test("people read sizes and durations", () => {
+  expect([formatSize(0), formatSize(1536), formatSize(400e9)]).toEqual(["0 B", "1.5 KiB", "373 GiB"]);
+  expect([formatDuration(340), formatDuration(12_000), formatDuration(185_000)]).toEqual(["340 ms", "12 s", "3 min 05 s"]);
+});
