@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 /** Unit and contract tests are quick; lab tests boot real servers, one file at a time. */
 export default defineConfig({
   test: {
+    reporters: ["default", "./test/closing-line.ts"],
     projects: [
       { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], testTimeout: 60_000 } },
       {

@@ -52,7 +52,9 @@ export const jobSchema = z.strictObject({
   license: z.literal("none").optional(),
   phoneHome: z.strictObject({ url: z.url({ protocol: /^https?$/ }), token: z.instanceof(Secret) }).optional(),
   /** Added to the target's kernel command line, for good. */
-  kernelArguments: z.array(z.string().regex(/^[\x21-\x7e]+$/, "expected one printable word")).default([]),
+  kernelArguments: z
+    .array(z.string().regex(/^[\w@%+=:,./-]+$/, "expected one word without quotes, such as console=ttyS1,115200"))
+    .default([]),
   /** `auto` keeps the image's initramfs where it holds all that the layout needs. */
   initramfs: z.enum(["auto", "rebuild"]).default("auto"),
   after: z.enum(["reboot", "poweroff", "nothing"]).default("reboot"),

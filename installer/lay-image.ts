@@ -30,7 +30,7 @@ const tarArguments = [
 export async function layImage({ image, target }: LayImage, advance: Advance, signal: AbortSignal): Promise<void> {
   const store = openStore(image.mirror);
   const manifest = await readPlannedManifest(store, image);
-  const key = `${image.prefix}/image.tar.zst`;
+  const key = `${image.prefix}image.tar.zst`;
   let unpackedBytes = 0;
   const totalBytes = manifest.shards.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   const stop = new AbortController();
@@ -69,7 +69,7 @@ export async function layImage({ image, target }: LayImage, advance: Advance, si
 /** The mirror may have moved on since the plan was made: only the very manifest that was planned with counts. */
 async function readPlannedManifest(store: Store, image: LayImage["image"]): Promise<Manifest> {
   const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(`${image.prefix}/manifest.json`)) chunks.push(chunk);
+  for await (const chunk of store.read(`${image.prefix}manifest.json`)) chunks.push(chunk);
   const bytes = Buffer.concat(chunks);
   const found = createHash("sha256").update(bytes).digest("hex");
   if (found === image.manifestSha256) return parseManifest(bytes);

@@ -17,7 +17,7 @@ export function parseBootEntries(listing: string): BootEntries {
   return { order, entries };
 }
 
-const networkBoot = /\b(PXE|HTTP|IPv4|IPv6|network)\b/i;
+const networkBoot = /PXE|HTTP|IPv[46]|network/i;
 
 /** Entries that boot from the network stay in front: who runs the server decides there what it boots. Then ours, then the rest. */
 export function orderEntries({ order, entries }: BootEntries, ours: readonly string[]): string[] {

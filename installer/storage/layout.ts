@@ -23,7 +23,7 @@ export function layOut(
   instanceUuid: string,
   hostname: string,
 ): Layout {
-  const layouts = disks.map((disk) => layOutDisk(disk, instanceUuid));
+  const layouts = disks.map((disk) => layOutDisk(disk, instanceUuid, job.storage === "raid1" ? "fd00" : "8300"));
   const members = layouts.map((layout) => partitionOf(layout, "root").path);
   const arrays = job.storage === "raid1" ? [layOutArray("root", members, instanceUuid, hostname)] : [];
   const device = arrays[0]?.path ?? members[0] ?? "";

@@ -13,6 +13,9 @@ const fixedPartitions = [
 
 export type PartitionRole = (typeof fixedPartitions)[number]["role"] | "root";
 
+/** A Linux file system, or a member of a Linux RAID array. */
+export type RootTypeCode = "8300" | "fd00";
+
 export interface Partition {
   role: PartitionRole;
   number: number;
@@ -42,9 +45,9 @@ export const configDriveBytes = mebibyte;
  * Lays out one system disk: BIOS boot, ESP, config drive, and the rest as root (or as a member of its array). All boundaries are multiples of 1 MiB.
  * Every system disk carries its own copy of all four, so that any of them can be the one that is left.
  */
-export function layOutDisk(disk: Disk, instanceUuid: string): DiskLayout {
+export function layOutDisk(disk: Disk, instanceUuid: string, rootTypeCode: RootTypeCode): DiskLayout {
   const rootBytes = Math.floor((disk.sizeBytes - overheadBytes) / mebibyte) * mebibyte;
-  const roles = [...fixedPartitions, { role: "root", typeCode: "8300", sizeBytes: rootBytes } as const];
+  const roles = [...fixedPartitions, { role: "root", typeCode: rootTypeCode, sizeBytes: rootBytes } as const];
   let startBytes = headBytes;
   const partitions = roles.map(({ role, typeCode, sizeBytes }, index) => {
     const number = index + 1;

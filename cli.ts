@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { Command } from "commander";
+import { addGlobalOptions, runCommandLine } from "./common/command-line.ts";
+import { addFactoryCommands } from "./factory/commands.ts";
+import { addInstallerCommands } from "./installer/commands.ts";
+import { addPhoneHomeCommands } from "./installer/phone-home/commands.ts";
+import { addMirrorCommands } from "./mirror/commands.ts";
+
+const program = addGlobalOptions(new Command("metalcast"))
+  .description("Cast cloud images onto bare metal")
+  .version("0.1.0")
+  .addHelpText(
+    "before",
+    `Examples:
+  metalcast build debian-12 --output ./out        vendor image -> published image
+  metalcast publish ./out --to s3://images        put it on the mirror, as debian-12
+  metalcast plan job.yaml                         what would happen on this server
+  metalcast install job.yaml                      do it: wipes the disks
+  metalcast phone-home serve --state ./servers    hear from the installed servers
+`,
+  );
+
+addFactoryCommands(program);
+addMirrorCommands(program);
+addInstallerCommands(program);
+addPhoneHomeCommands(program);
+
+process.exitCode = await runCommandLine(program, process.argv.slice(2));

@@ -1,0 +1,84 @@
+import type { Disk, Hardware } from "../../installer/hardware.ts";
+import { type Job, parseJob } from "../../installer/job.ts";
+import type { Manifest, ResolvedImage } from "../../mirror/index.ts";
+
+const gibibyte = 2 ** 30;
+
+export function sampleDisk(letter: string, overrides: Partial<Disk> = {}): Disk {
+  return {
+    name: `/dev/sd${letter}`,
+    path: `/dev/disk/by-id/ata-SAMPLE_${letter.toUpperCase()}`,
+    sizeBytes: 8 * gibibyte,
+    logicalSectorBytes: 512,
+    model: "SAMPLE",
+    vendor: "ATA",
+    serial: letter.toUpperCase(),
+    wwn: "",
+    transport: "sata",
+    rotational: false,
+    readOnly: false,
+    partitions: [],
+    heldBy: [],
+    holdsRunningSystem: false,
+    ...overrides,
+  };
+}
+
+export function sampleHardware(overrides: Partial<Hardware> = {}): Hardware {
+  return {
+    firmware: "uefi",
+    systemUuid: "4c4c4544-0042-4a10-8053-b4c04f4d3132",
+    memoryBytes: 8 * gibibyte,
+    consoles: ["console=tty0", "console=ttyS0,115200"],
+    disks: [sampleDisk("a"), sampleDisk("b")],
+    ...overrides,
+  };
+}
+
+export function sampleJob(overrides: Record<string, unknown> = {}): Job {
+  return parseJob({
+    image: "debian-12",
+    mirror: "file:///srv/mirror",
+    disks: { count: 2 },
+    storage: "raid1",
+    instance: { hostname: "web-1" },
+    ...overrides,
+  });
+}
+
+export function sampleManifest(overrides: Partial<Manifest> = {}): Manifest {
+  const hash = "0".repeat(64);
+  return {
+    formatVersion: 1,
+    name: "debian-12",
+    arch: "amd64",
+    version: "20261123.0",
+    osRelease: { ID: "debian", NAME: "Debian GNU/Linux", VERSION_ID: "12" },
+    family: "debian",
+    kernels: ["6.1.0-40-amd64"],
+    firmware: { bios: true, uefi: true, secureBoot: true },
+    preinstalled: ["cloud-init", "curl", "grub-efi-amd64-bin", "grub-pc-bin", "initramfs-tools", "lvm2", "mdadm"],
+    initramfs: { generator: "initramfs-tools", modules: ["raid1", "nvme"], programs: ["mdadm", "lvm"] },
+    unpackedBytes: gibibyte,
+    minimumDiskBytes: 2 * gibibyte,
+    license: "none",
+    source: {
+      url: "https://images.example.net/debian-12.qcow2",
+      checksum: `sha256:${hash}`,
+      verifiedBy: "pinned-checksum",
+    },
+    build: { date: "2026-11-23T00:00:00Z", templateSha256: hash, tools: {} },
+    files: [{ path: "image.tar.zst", sizeBytes: 10, sha256: hash }],
+    frames: [{ offset: 0, sizeBytes: 10, plainBytes: 1024, sha256: hash }],
+    shards: [{ content: "directories", firstFrame: 0, frameCount: 1, plainBytes: 1024 }],
+    ...overrides,
+  };
+}
+
+export function sampleImage(overrides: Partial<Manifest> = {}): ResolvedImage {
+  return {
+    manifest: sampleManifest(overrides),
+    manifestSha256: "1".repeat(64),
+    prefix: "images/debian-12/amd64/20261123.0/",
+  };
+}
