@@ -1,7 +1,7 @@
 import { formatCommand } from "../common/run.ts";
 import { formatTable } from "../common/table.ts";
 import type { Plan } from "./plan.ts";
-import type { Step } from "./step.ts";
+import type { Step, TargetFile } from "./step.ts";
 
 /** The plan as a table for people: what will happen, in order. */
 export function describePlan(plan: Plan): string {
@@ -27,9 +27,7 @@ function describeStep(step: Step): string[] {
     case "run-in-target":
       return step.commands.map((command) => formatCommand("chroot", [step.target, ...command]));
     case "write-files":
-      return step.files.map((file) =>
-        "symlink" in file ? `link ${file.path} -> ${file.symlink}` : `write ${file.path}`,
-      );
+      return step.files.flatMap(describeFile);
     case "config-drive":
       return step.partitions.map((partition) => `write ISO 9660 config-2 (${step.files.length} files) to ${partition}`);
     case "lay-image":
@@ -53,4 +51,10 @@ function describeStep(step: Step): string[] {
         ]),
       );
   }
+}
+
+function describeFile(file: TargetFile): string[] {
+  if ("symlink" in file) return [`link ${file.path} -> ${file.symlink}`];
+  const lines = String(file.content).trimEnd().split("\n");
+  return [`write ${file.path}, mode ${file.mode.toString(8)}`, ...lines.map((line) => `  | ${line}`)];
 }

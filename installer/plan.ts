@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../common/failure.ts";
 import { Secret } from "../common/secret.ts";
-import { formatSize } from "../common/units.ts";
 import type { Manifest, ResolvedImage } from "../mirror/index.ts";
 import { type BootContext, type Family, type Firmware, findFamily } from "./boot/family.ts";
 import { configDriveFiles } from "./config-drive/documents.ts";
+import { checkConfigDriveFits } from "./config-drive/image.ts";
 import type { Hardware } from "./hardware.ts";
 import { deriveUuid } from "./identity.ts";
 import type { Job } from "./job.ts";
@@ -33,7 +33,7 @@ const target = "/run/metalcast/target";
 /**
  * Decides everything and touches nothing: the same job, hardware and image give the same plan.
  * @throws Failure for disks that do not fit or must not be touched (see `selectDisks`), `image-lacks-packages`, `image-lacks-firmware`,
- * `family-unknown`, `license-missing` (configuration)
+ * `family-unknown`, `license-missing`, `config-drive-too-small` (configuration)
  */
 export function plan(job: Job, hardware: Hardware, image: ResolvedImage): Plan {
   const { manifest } = image;
@@ -45,7 +45,6 @@ export function plan(job: Job, hardware: Hardware, image: ResolvedImage): Plan {
   const family = chooseFamily(manifest);
   checkPackages(job, family, manifest, layout, firmware);
   checkLicense(job, manifest);
-  checkConfigDrive(job);
 
   const boot: BootContext = {
     manifest,
@@ -131,21 +130,6 @@ function checkLicense(job: Job, manifest: Manifest): void {
   });
 }
 
-/** What ISO 9660 with Rock Ridge and Joliet takes for itself, with room to spare. */
-const configDriveOverheadBytes = 128 * 1024;
-
-/** The file system is made during the installation; whether it will fit is known now. */
-function checkConfigDrive({ instance }: Job): void {
-  const contentBytes = Buffer.byteLength(instance.userData ?? "") + Buffer.byteLength(instance.vendorData ?? "");
-  if (contentBytes + configDriveOverheadBytes <= configDriveBytes) return;
-  throw new Failure({
-    code: "config-drive-too-small",
-    kind: "configuration",
-    message: `user and vendor data have ${formatSize(contentBytes)}; the config drive holds ${formatSize(configDriveBytes - configDriveOverheadBytes)}`,
-    hint: "let the user data fetch its large parts with #include and a URL",
-  });
-}
-
 function initramfsSuffices({ initramfs }: Manifest, { arrays }: Layout): boolean {
   return (
     arrays.every(({ level }) => initramfs.modules.includes(`raid${level}`)) &&
@@ -164,7 +148,9 @@ function checkDisksStep({ disks }: Layout): Step {
 
 /** User and vendor data often carry passwords: they are hidden in the plan. */
 function configDriveStep({ instance }: Job, { disks }: Layout, instanceUuid: string): Step {
-  const files = [...configDriveFiles(instance, instanceUuid)].map(([path, content]) => ({
+  const contents = configDriveFiles(instance, instanceUuid);
+  checkConfigDriveFits(contents, configDriveBytes);
+  const files = [...contents].map(([path, content]) => ({
     path,
     content: /\/(user_data|vendor_data\.json)$/.test(path) ? new Secret(content) : content,
   }));

@@ -27,11 +27,18 @@ test("every start gets a failure where the work throws, and the error reaches th
   const thrown = new Failure({ code: "disk-held", kind: "refused", message: "no", hint: "umount" });
   const { events, error } = await collect(
     eventStream((emit) =>
-      reportOperation(emit, operation, () => reportStep(emit, { step: "wipe", title: "wipe" }, () => Promise.reject(thrown))),
+      reportOperation(emit, operation, () =>
+        reportStep(emit, { step: "wipe", title: "wipe" }, () => Promise.reject(thrown)),
+      ),
     ),
   );
   expect(error).toBe(thrown);
-  expect(events.map(({ kind }) => kind)).toEqual(["operation-started", "step-started", "step-failed", "operation-failed"]);
+  expect(events.map(({ kind }) => kind)).toEqual([
+    "operation-started",
+    "step-started",
+    "step-failed",
+    "operation-failed",
+  ]);
   expect(events.at(-1)).toMatchObject({ failure: { code: "disk-held", hint: "umount" } });
 });
 

@@ -5,7 +5,11 @@ const doing = "testing";
 
 test("gives standard output, and every line of both streams as it comes", async () => {
   const lines: string[] = [];
-  const { stdout } = await run("sh", ["-c", "echo out; echo err >&2; cat"], { doing, input: "in", onLine: (line) => lines.push(line) });
+  const { stdout } = await run("sh", ["-c", "echo out; echo err >&2; cat"], {
+    doing,
+    input: "in",
+    onLine: (line) => lines.push(line),
+  });
   expect(stdout).toBe("out\nin");
   expect(lines.sort()).toEqual(["err", "in", "out"]);
 });
@@ -32,7 +36,10 @@ test("a child sees nothing of our environment", async () => {
 });
 
 test("exit codes that are answers are no failures", async () => {
-  expect(await run("sh", ["-c", "echo 2 found; exit 2"], { doing, accept: [0, 2] })).toEqual({ stdout: "2 found", exitCode: 2 });
+  expect(await run("sh", ["-c", "echo 2 found; exit 2"], { doing, accept: [0, 2] })).toEqual({
+    stdout: "2 found",
+    exitCode: 2,
+  });
 });
 
 test("what is fed by a stream that fails ends in that failure, not in success", async () => {

@@ -19,5 +19,9 @@ test("a whole number of bytes survives", () => {
 
 test("people read sizes and durations", () => {
   expect([formatSize(0), formatSize(1536), formatSize(400e9)]).toEqual(["0 B", "1.5 KiB", "373 GiB"]);
-  expect([formatDuration(340), formatDuration(12_000), formatDuration(185_000)]).toEqual(["340 ms", "12 s", "3 min 05 s"]);
+  expect([formatDuration(340), formatDuration(12_000), formatDuration(185_000)]).toEqual([
+    "340 ms",
+    "12 s",
+    "3 min 05 s",
+  ]);
 });
