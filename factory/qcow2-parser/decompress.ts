@@ -1,0 +1,42 @@
+import { promisify } from "node:util";
+import { constants, inflateRaw, zstdDecompress } from "node:zlib";
+import { Qcow2Error } from "./error.ts";
+import type { Compression } from "./header.ts";
+import { reasonOf } from "./source.ts";
+
+// Both run in libuv's thread pool, so several clusters are decompressed at once.
+const inflate = promisify(inflateRaw);
+const unzstd = promisify(zstdDecompress);
+
+/** 8 MiB, which RFC 8878 (3.1.1.1.2) recommends every decoder to support. A cluster has at most 2. */
+const windowLogMax = 23;
+
+/**
+ * Decompresses one cluster. Bytes after its data are ignored: "the compressed data does not necessarily occupy all of the bytes in
+ * the final sector".
+ * @throws Qcow2Error `cluster-corrupt` unless exactly one cluster comes out
+ */
+export async function decompressCluster(
+  compression: Compression,
+  bytes: Buffer,
+  clusterBytes: number,
+): Promise<Buffer> {
+  const cluster = await decompress(compression, bytes, clusterBytes).catch((cause: unknown) => {
+    throw new Qcow2Error("cluster-corrupt", `decompressing a ${compression} cluster: ${reasonOf(cause)}`, { cause });
+  });
+  if (cluster.length !== clusterBytes) {
+    throw new Qcow2Error(
+      "cluster-corrupt",
+      `a ${compression} cluster holds ${cluster.length} bytes, not ${clusterBytes}`,
+    );
+  }
+  return cluster;
+}
+
+function decompress(compression: Compression, bytes: Buffer, clusterBytes: number): Promise<Buffer> {
+  // A byte of room to spare lets the decoder stop at the end of its stream or frame, and Node drops what follows. Were the room to
+  // end with the cluster, Node would call the zstd decoder again, on the beginning of the next cluster in the same sector.
+  const limits = { maxOutputLength: clusterBytes, chunkSize: clusterBytes + 1 };
+  if (compression === "zlib") return inflate(bytes, limits);
+  return unzstd(bytes, { ...limits, params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });
+}
