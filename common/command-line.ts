@@ -41,7 +41,8 @@ export function action<Options extends object>(verb: Verb<Options>) {
 
 function openSession({ json, verbose, quiet }: GlobalOptions): Session {
   const interruption = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interruption.abort());
+  // Not once(): execa's signal-exit ends the process itself when it finds no other listener left beside its own.
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
   if (verbose) observeCommands((command) => process.stderr.write(`+ ${command}\n`));
   return {
     emit: quiet ? () => {} : chooseRenderer(json),

@@ -5,17 +5,6 @@ import { discoverHardware } from "./hardware.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./step.ts";
 
-/** @throws Failure `not-root` (configuration) */
-export function checkRoot(): void {
-  if (process.geteuid?.() === 0) return;
-  throw new Failure({
-    code: "not-root",
-    kind: "configuration",
-    message: "installing: only root may write to disks",
-    hint: "run it as root in the rescue system",
-  });
-}
-
 /** What the steps that are not plain commands run on the rescue system. */
 const programsByKind: Record<Step["kind"], readonly string[]> = {
   commands: [],

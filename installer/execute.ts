@@ -1,9 +1,10 @@
 import { type Emit, type Event, reportOperation, reportStep } from "../common/event.ts";
 import { eventStream } from "../common/event-stream.ts";
+import { checkRoot } from "../common/root.ts";
 import { run } from "../common/run.ts";
 import { runInTarget } from "./boot/fence.ts";
 import { writeFirmwareEntries } from "./boot/firmware-entries.ts";
-import { checkDisks, checkPrograms, checkRoot } from "./checks.ts";
+import { checkDisks, checkPrograms } from "./checks.ts";
 import { writeConfigDrive } from "./config-drive/write.ts";
 import { layImage } from "./lay-image.ts";
 import type { Plan } from "./plan.ts";
@@ -27,7 +28,7 @@ export function execute(plan: Plan, options: ExecuteOptions = {}): AsyncGenerato
       emit,
       { operation: "installation", subject: `${plan.image} as ${plan.hostname}` },
       async () => {
-        checkRoot();
+        checkRoot("installing");
         await checkPrograms(plan.steps);
         try {
           for (const step of plan.steps) await executeStep(step, emit, signal);

@@ -2,6 +2,7 @@ import { constants } from "node:fs";
 import { access, open, readdir, readFile, realpath } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { z } from "zod";
+import { checkRoot } from "../common/root.ts";
 import { run } from "../common/run.ts";
 
 /** One whole disk, as the plan sees it. */
@@ -91,8 +92,9 @@ const columns = Object.keys({
   mountpoints: 0,
 } satisfies Record<Exclude<keyof BlockDevice, "children">, 0>);
 
-/** Looks at the running machine and changes nothing. */
+/** Looks at the running machine and changes nothing. @throws Failure `not-root` (configuration): what holds a disk shows to root alone */
 export async function discoverHardware(signal?: AbortSignal): Promise<Hardware> {
+  checkRoot("looking at the disks");
   const { stdout } = await run("lsblk", ["--json", "--bytes", "--output", columns.join(",")], {
     doing: "listing the disks",
     ...(signal && { signal }),

@@ -43,7 +43,7 @@ export function plan(job: Job, hardware: Hardware, image: ResolvedImage): Plan {
   const layout = layOut(job, disks, instanceUuid, instance.hostname);
   const firmware = chooseFirmware(job, hardware, manifest);
   const family = chooseFamily(manifest);
-  checkPackages(job, family, manifest, layout, firmware);
+  checkPackages(job, family, manifest, layout);
   checkLicense(job, manifest);
 
   const boot: BootContext = {
@@ -107,14 +107,14 @@ function chooseFamily(manifest: Manifest): Family {
   });
 }
 
-function checkPackages(job: Job, family: Family, manifest: Manifest, layout: Layout, firmware: Firmware[]): void {
-  const required = [...family.requiredPackages(layout, firmware), ...(job.phoneHome ? ["curl"] : [])];
+function checkPackages(job: Job, family: Family, manifest: Manifest, layout: Layout): void {
+  const required = [...family.requiredPackages(layout), ...(job.phoneHome ? ["curl"] : [])];
   const missing = required.filter((name) => !manifest.preinstalled.includes(name));
   if (missing.length === 0) return;
   throw new Failure({
     code: "image-lacks-packages",
     kind: "configuration",
-    message: `${manifest.name}@${manifest.version} lacks ${missing.join(", ")}, which this job needs (storage ${job.storage}, firmware ${firmware.join(" and ")})`,
+    message: `${manifest.name}@${manifest.version} lacks ${missing.join(", ")}, which this job needs (storage ${job.storage})`,
     hint: "build the image with `metalcast build`, which preinstalls them, or choose another storage",
     data: { missing },
   });

@@ -15,7 +15,7 @@ interface Named {
 }
 
 /** Which published image to lay, and which bytes of it to believe. */
-export interface ImageSource {
+interface ImageSource {
   mirror: string;
   /** Key prefix of the image's files in the mirror. */
   prefix: string;

@@ -1,6 +1,11 @@
 import { z } from "zod";
+import { Failure } from "../common/failure.ts";
+import { findLayoutProblems } from "./layout.ts";
 
-const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, "expected a SHA-256 in lower-case hexadecimal");
+/** Of one frame, packed or plain: bounds the memory of whoever reads it. */
+const frameLimitBytes = 64 * 2 ** 20;
+
+export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, "expected a SHA-256 in lower-case hexadecimal");
 const count = z.number().int().nonnegative();
 
 /** A name that can stand in a key, a URL and a file name: `debian-12`. */
@@ -11,13 +16,18 @@ export const imageNameSchema = z
 /** A version sorts by date: `20261123.0`. */
 export const imageVersionSchema = z.string().regex(/^\d{8}\.\d+$/, "expected a version such as 20261123.0");
 
+export const archSchema = z.enum(["amd64", "arm64"]);
+
+/** A file beside the manifest: it names a key and a local path, so it has no directory part. */
+const fileNameSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected a plain file name");
+
 /** One independent zstd frame of `image.tar.zst`. */
 const frameSchema = z.object({
   /** Bytes from the start of the file. */
   offset: count,
-  sizeBytes: count,
+  sizeBytes: z.number().int().positive().max(frameLimitBytes),
   /** Bytes after decompression. */
-  plainBytes: count,
+  plainBytes: z.number().int().positive().max(frameLimitBytes),
   /** Of the compressed bytes. */
   sha256: sha256Schema,
 });
@@ -33,14 +43,10 @@ const shardSchema = z.object({
   plainBytes: count,
 });
 
-/**
- * Contract 1: what a published image is. Lies as `manifest.json` beside `image.tar.zst`.
- * Loose: fields that this version does not know are kept.
- */
-export const manifestSchema = z.looseObject({
+const fieldsSchema = z.looseObject({
   formatVersion: z.literal(1),
   name: imageNameSchema,
-  arch: z.enum(["amd64", "arm64"]),
+  arch: archSchema,
   version: imageVersionSchema,
   /** /etc/os-release as it is in the image. */
   osRelease: z.record(z.string(), z.string()),
@@ -74,11 +80,50 @@ export const manifestSchema = z.looseObject({
     templateSha256: sha256Schema,
     tools: z.record(z.string(), z.string()),
   }),
-  files: z.array(z.object({ path: z.string(), sizeBytes: count, sha256: sha256Schema })).min(1),
+  files: z.array(z.object({ path: fileNameSchema, sizeBytes: count, sha256: sha256Schema })).min(1),
   frames: z.array(frameSchema).min(1),
   shards: z.array(shardSchema).min(1),
 });
 
+/**
+ * Contract 1: what a published image is. Lies as `manifest.json` beside `image.tar.zst`.
+ * Loose: fields that this version does not know are kept. Whoever writes one checks it with this schema too.
+ */
+export const manifestSchema = fieldsSchema.superRefine((manifest, context) => {
+  for (const { path, message } of findLayoutProblems(manifest)) context.addIssue({ code: "custom", path, message });
+});
+
 export type Manifest = z.infer<typeof manifestSchema>;
+export type Arch = z.infer<typeof archSchema>;
 export type Frame = z.infer<typeof frameSchema>;
 export type Shard = z.infer<typeof shardSchema>;
+
+/** The archive that frames and shards are parts of. */
+export const archiveName = "image.tar.zst";
+
+/**
+ * @param bytes a `manifest.json`
+ * @param where for the message: its key or path
+ * @throws Failure `manifest-invalid` (integrity) that names every problem, as far as 20
+ */
+export function parseManifest(bytes: Uint8Array, where = "manifest.json"): Manifest {
+  const parsed = manifestSchema.safeParse(parseJson(bytes));
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "(whole)"}: ${message}`);
+  const shown = problems.slice(0, 20).join("; ");
+  throw new Failure({
+    code: "manifest-invalid",
+    kind: "integrity",
+    message: `reading ${where}: ${shown}${problems.length > 20 ? `; and ${problems.length - 20} more` : ""}`,
+    hint: "publish the image again, or use a Metalcast that knows this format",
+    data: { problems },
+  });
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch {
+    return undefined;
+  }
+}

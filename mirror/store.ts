@@ -6,7 +6,7 @@ export interface StoredObject {
 }
 
 export interface ReadOptions {
-  /** Bytes from `start` up to, not including, `end`. */
+  /** Bytes from `start` up to, not including, `end`; at least one. */
   range?: { start: number; end: number };
   /** Fail with `object-changed` unless the object still has this entity tag. */
   ifMatch?: string;
@@ -25,18 +25,23 @@ export interface WriteOptions {
 /**
  * Where published images live. Every implementation passes the contract suite in test/mirror/store-contract.ts.
  *
- * Keys are relative paths of safe characters (`images/debian-12/amd64/20261123.0/manifest.json`).
- * A reader sees an object whole or not at all; a write that fails leaves what was there before.
+ * Keys are relative paths of safe characters (`images/debian-12/amd64/20261123.0/manifest.json`), see key.ts.
+ * A reader sees an object whole or not at all; a write that fails leaves what was there before. A body that throws ends
+ * the write with its own error.
  *
- * Failures, all of type Failure: `object-missing` (failed), `object-exists` and `object-changed` (failed),
- * `store-unreachable` (retry), `store-denied` (configuration), `store-missing` (configuration: no such bucket or directory).
+ * Failures, all of type Failure:
+ * - `object-missing`, `object-exists`, `object-changed`, `key-invalid` (failed)
+ * - `store-unreachable` (retry); `download-cut` (retry) where a body breaks off
+ * - `object-short` (integrity) where a range lies beyond the object's end; `body-overlong` (integrity)
+ * - `store-denied`, `store-missing` (no such bucket or directory), `store-full`, `store-read-only` (configuration)
+ * - `interrupted` by the signal
  */
 export interface Store {
   /** As the user wrote it, without credentials: `s3://images/prefix`, `file:///srv/mirror`. */
   readonly url: string;
   /** @returns undefined where there is no such object */
   stat(key: string, signal?: AbortSignal): Promise<StoredObject | undefined>;
-  /** The object's bytes (or the range's), in chunks of any size. Ends in a Failure if fewer arrive than promised. */
+  /** The object's bytes (or the range's), in chunks of any size: all of them, or a Failure. */
   read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /** Streams of any length; memory is bounded. */
   write(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<StoredObject>;

@@ -2,7 +2,7 @@ import type { Command, Step, TargetFile } from "../step.ts";
 import { describeArray } from "../storage/array.ts";
 import type { Layout } from "../storage/layout.ts";
 import { partitionOf } from "../storage/partition.ts";
-import type { BootContext, Family, Firmware } from "./family.ts";
+import type { BootContext, Family } from "./family.ts";
 
 /** Debian and what descends from it: initramfs-tools, /etc/default/grub.d, grub-install, debconf. */
 export const debian: Family = {
@@ -18,14 +18,8 @@ export const debian: Family = {
   ],
 };
 
-function requiredPackages({ arrays }: Layout, firmware: readonly Firmware[]): string[] {
-  return [
-    "cloud-init",
-    "initramfs-tools",
-    ...(arrays.length > 0 ? ["mdadm"] : []),
-    ...(firmware.includes("bios") ? ["grub-pc-bin"] : []),
-    ...(firmware.includes("uefi") ? ["grub-efi-amd64-bin"] : []),
-  ];
+function requiredPackages({ arrays }: Layout): string[] {
+  return ["cloud-init", ...(arrays.length > 0 ? ["mdadm"] : [])];
 }
 
 function files({ layout, kernelArguments }: BootContext): TargetFile[] {

@@ -20,8 +20,8 @@ export interface BootContext {
 /** A family of distributions: how each of these things is done there. One file each. */
 export interface Family {
   name: Manifest["family"];
-  /** Packages that the image must bring for this layout and firmware, by the names of `manifest.preinstalled`. */
-  requiredPackages(layout: Layout, firmware: readonly Firmware[]): string[];
+  /** What the image must bring for this layout, by the names of `manifest.preinstalled`. */
+  requiredPackages(layout: Layout): string[];
   /** Configuration: arrays, kernel arguments, cloud-init's place. fstab is the same everywhere and not the family's business. */
   files(context: BootContext): TargetFile[];
   /** Initramfs, boot loader configuration, boot loaders on every disk, and the package manager's record of them. */

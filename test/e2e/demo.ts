@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { reportStep } from "../../common/event.ts";
@@ -30,6 +30,7 @@ try {
     ),
     reportStep(emit, { step: "rescue-system", title: "make a rescue system (cached)" }, () => buildRescueSystem()),
   ]);
+  await mkdir(mirror);
   const image = await castImage(directory, openStore(`file://${mirror}`), emit);
 
   const operator = await makeOperator(directory);

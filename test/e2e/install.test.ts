@@ -163,7 +163,7 @@ describe.concurrent("with one disk pulled", () => {
 
   test.each(cases)("$firmware, without disk $removed, the server comes up", async ({ firmware, removed }) => {
     await using booted = await machine("plain").boot({ firmware, removedDisks: [removed], snapshot: true });
-    await booted.waitForLine(/web-1 login:/, bootLimitMs);
+    await booted.waitForLine(/Debian GNU\/Linux 12 web-1 ttyS0/, bootLimitMs);
     const { stdout } = await booted.ssh(
       "debian",
       operator.keyFile,

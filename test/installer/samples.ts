@@ -46,7 +46,7 @@ export function sampleJob(overrides: Record<string, unknown> = {}): Job {
   });
 }
 
-export function sampleManifest(overrides: Partial<Manifest> = {}): Manifest {
+function sampleManifest(overrides: Partial<Manifest> = {}): Manifest {
   const hash = "0".repeat(64);
   return {
     formatVersion: 1,
@@ -57,7 +57,7 @@ export function sampleManifest(overrides: Partial<Manifest> = {}): Manifest {
     family: "debian",
     kernels: ["6.1.0-40-amd64"],
     firmware: { bios: true, uefi: true, secureBoot: true },
-    preinstalled: ["cloud-init", "curl", "grub-efi-amd64-bin", "grub-pc-bin", "initramfs-tools", "lvm2", "mdadm"],
+    preinstalled: ["cloud-init", "curl", "lvm2", "mdadm"],
     initramfs: { generator: "initramfs-tools", modules: ["raid1", "nvme"], programs: ["mdadm", "lvm"] },
     unpackedBytes: gibibyte,
     minimumDiskBytes: 2 * gibibyte,

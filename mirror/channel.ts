@@ -1,0 +1,151 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
+import { Failure } from "../common/failure.ts";
+import { type Arch, imageVersionSchema, sha256Schema } from "./manifest.ts";
+import { readWhole } from "./read-whole.ts";
+import { channelPattern, compareVersions } from "./reference.ts";
+import type { Store } from "./store.ts";
+
+/**
+ * `images/<name>/<arch>/channels.json`, the one object of an image that changes: which versions are published, and
+ * which of them a channel names. A version is there for readers once it is listed here, not before.
+ *
+ * It is not signed: whoever can write to the store can point it at other content. It says what a manifest's SHA-256
+ * should be, so that the signed metadata to come only has to vouch for what is in here.
+ */
+const channelsSchema = z.looseObject({
+  formatVersion: z.literal(1),
+  versions: z.record(imageVersionSchema, z.looseObject({ manifestSha256: sha256Schema })),
+  channels: z.record(z.string().regex(channelPattern), imageVersionSchema),
+});
+
+export type Channels = z.infer<typeof channelsSchema>;
+
+const limitBytes = 4 * 2 ** 20;
+
+export interface ImagePlace {
+  name: string;
+  arch: Arch;
+}
+
+/** The prefix of all that an image has in a store, with its slash. */
+export function imagePrefix({ name, arch }: ImagePlace): string {
+  return `images/${name}/${arch}/`;
+}
+
+export function channelsKey(place: ImagePlace): string {
+  return `${imagePrefix(place)}channels.json`;
+}
+
+/** A channel may be called `constructor`, and none is one by inheritance. */
+export function versionNamedBy({ channels }: Channels, channel: string): string | undefined {
+  return Object.hasOwn(channels, channel) ? channels[channel] : undefined;
+}
+
+/**
+ * @returns undefined where nothing of the image has been published
+ * @throws Failure `channels-invalid` (integrity), and what a store throws
+ */
+export async function readChannels(
+  store: Store,
+  place: ImagePlace,
+  signal?: AbortSignal,
+): Promise<Channels | undefined> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return (await readTagged(store, place, signal))?.channels;
+    } catch (error) {
+      if (!isLostRace(error)) throw error;
+      await backOff(attempt, error, signal);
+    }
+  }
+}
+
+/** A version that is ready to be named: all of its objects are in the store. */
+export interface Candidate extends ImagePlace {
+  version: string;
+  manifestSha256: string;
+  channel: string;
+}
+
+/**
+ * Lists a version and lets the channel name it, by a conditional write that is tried again when another publisher was
+ * faster. A channel moves forward only: a slow publisher doesn't take back what a later one has published.
+ * @returns whether the channel names this version now
+ * @throws Failure `version-exists` (failed) where the same version is listed with another manifest
+ */
+export async function moveChannel(store: Store, candidate: Candidate, signal?: AbortSignal): Promise<boolean> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      const current = await readTagged(store, candidate, signal);
+      const next = addVersion(current?.channels, candidate);
+      const named = versionNamedBy(next, candidate.channel) === candidate.version;
+      if (isDeepStrictEqual(next, current?.channels)) return named;
+      const bytes = Buffer.from(`${JSON.stringify(next, null, 2)}\n`);
+      await store.write(channelsKey(candidate), bytes, {
+        ...(current ? { ifMatch: current.etag } : { ifAbsent: true }),
+        contentType: "application/json",
+        ...(signal ? { signal } : {}),
+      });
+      return named;
+    } catch (error) {
+      if (!isLostRace(error)) throw error;
+      await backOff(attempt, error, signal);
+    }
+  }
+}
+
+async function readTagged(store: Store, place: ImagePlace, signal?: AbortSignal) {
+  const key = channelsKey(place);
+  const found = await store.stat(key, signal);
+  if (!found) return undefined;
+  const bytes = await readWhole(store, key, { limitBytes, ifMatch: found.etag, ...(signal ? { signal } : {}) });
+  return { etag: found.etag, channels: parseChannels(bytes, `${store.url}/${key}`) };
+}
+
+function parseChannels(bytes: Uint8Array, where: string): Channels {
+  const invalid = (reason: string, cause?: unknown) =>
+    new Failure({ code: "channels-invalid", kind: "integrity", message: `reading ${where}: ${reason}`, cause });
+  try {
+    const channels = channelsSchema.parse(JSON.parse(Buffer.from(bytes).toString("utf8")));
+    const dangling = Object.entries(channels.channels).find(([, version]) => !(version in channels.versions));
+    if (dangling) throw invalid(`channel ${dangling[0]} names version ${dangling[1]}, which is not listed`);
+    return channels;
+  } catch (error) {
+    if (error instanceof Failure) throw error;
+    throw invalid(error instanceof z.ZodError ? z.prettifyError(error).replaceAll("\n", " ") : "it is not JSON", error);
+  }
+}
+
+function addVersion(current: Channels | undefined, candidate: Candidate): Channels {
+  const { name, version, manifestSha256, channel } = candidate;
+  const base = current ?? { formatVersion: 1, versions: {}, channels: {} };
+  const listed = base.versions[version];
+  if (listed && listed.manifestSha256 !== manifestSha256) {
+    throw new Failure({
+      code: "version-exists",
+      kind: "failed",
+      message: `publishing ${name}@${version}: this version has been published with other content`,
+      hint: "published versions never change: build the image under a new version",
+      data: { expected: listed.manifestSha256, found: manifestSha256 },
+    });
+  }
+  const named = versionNamedBy(base, channel);
+  const newest = named !== undefined && compareVersions(named, version) > 0 ? named : version;
+  return {
+    ...base,
+    versions: { ...base.versions, [version]: listed ?? { manifestSha256 } },
+    channels: { ...base.channels, [channel]: newest },
+  };
+}
+
+function isLostRace(error: unknown): boolean {
+  return error instanceof Failure && (error.code === "object-changed" || error.code === "object-exists");
+}
+
+/** Full jitter: those who met once should not meet again. */
+async function backOff(attempt: number, error: unknown, signal?: AbortSignal): Promise<void> {
+  if (attempt >= 30) throw error;
+  await delay(Math.random() * Math.min(1000, 20 * 2 ** attempt), undefined, signal ? { signal } : {});
+}

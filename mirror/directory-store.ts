@@ -1,0 +1,237 @@
+import { randomUUID } from "node:crypto";
+import type { BigIntStats } from "node:fs";
+import {
+  constants,
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  realpath,
+  rename,
+  rm,
+  utimes,
+} from "node:fs/promises";
+import { dirname, join, resolve, sep } from "node:path";
+import { pathToFileURL } from "node:url";
+import { Failure } from "../common/failure.ts";
+import { CountedBody } from "./counted-body.ts";
+import { directoryFailure } from "./directory-failure.ts";
+import { withLock } from "./directory-lock.ts";
+import { exactBytes, objectShort } from "./exact-bytes.ts";
+import { checkKey, checkPrefix } from "./key.ts";
+import type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
+
+/** Unfinished files and the lock. Keys can't begin with a dot, so that it is no object. */
+const privateDirectory = ".metalcast";
+const chunkBytes = 2 ** 20;
+
+/** A directory, as any web server or rsync can serve it: one file per object, at its key. */
+export class DirectoryStore implements Store {
+  readonly url: string;
+  readonly #root: string;
+
+  /** @param root absolute path of a directory that exists */
+  constructor(root: string) {
+    this.url = pathToFileURL(resolve(root)).href;
+    this.#root = resolve(root);
+  }
+
+  async stat(key: string): Promise<StoredObject | undefined> {
+    const path = this.#path(key);
+    return this.#attempt("looking up", key, async () => {
+      await this.#expectInside(path);
+      const found = await lookUp(path);
+      return found && describe(key, found);
+    });
+  }
+
+  async *read(key: string, { range, ifMatch, signal }: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
+    const path = this.#path(key);
+    const doing = `reading ${this.url}/${key}`;
+    const file = await this.#attempt("reading", key, async () => {
+      await this.#expectInside(path);
+      return open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    });
+    try {
+      const { sizeBytes, etag } = describe(key, await file.stat({ bigint: true }));
+      if (ifMatch !== undefined && ifMatch !== etag) throw objectChanged(doing);
+      const { start, end } = range ?? { start: 0, end: sizeBytes };
+      if (end > sizeBytes) throw objectShort(doing, { expected: end, found: sizeBytes });
+      yield* exactBytes(readChunks(file, start, end, signal), { sizeBytes: end - start, doing });
+    } catch (error) {
+      throw directoryFailure(error, doing);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async write(
+    key: string,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { ifAbsent, ifMatch, signal }: WriteOptions = {},
+  ): Promise<StoredObject> {
+    const path = this.#path(key);
+    return this.#attempt("writing", key, async () => {
+      await this.#expectRoot();
+      const temporary = join(this.#root, privateDirectory, randomUUID());
+      await makeDirectory(dirname(temporary));
+      try {
+        await fill(temporary, body, signal);
+        await this.#expectInside(path);
+        await makeDirectory(dirname(path));
+        await (ifAbsent ? link(temporary, path) : this.#replace(path, temporary, { key, ifMatch, signal }));
+        await synchronize(dirname(path));
+        return describe(key, await lstat(path, { bigint: true }));
+      } finally {
+        await rm(temporary, { force: true });
+      }
+    });
+  }
+
+  async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject, void, undefined> {
+    checkPrefix(prefix);
+    await this.#attempt("listing", prefix, () => this.#expectRoot());
+    yield* this.#walk("", prefix, signal);
+  }
+
+  async remove(key: string): Promise<void> {
+    const path = this.#path(key);
+    await this.#attempt("removing", key, async () => {
+      await this.#expectInside(path);
+      await rm(path, { force: true });
+    });
+  }
+
+  #path(key: string): string {
+    checkKey(key);
+    return join(this.#root, key);
+  }
+
+  async #attempt<T>(verb: string, key: string, work: () => Promise<T>): Promise<T> {
+    return work().catch((error: unknown) => {
+      throw directoryFailure(error, `${verb} ${this.url}/${key}`);
+    });
+  }
+
+  async #expectRoot(): Promise<string> {
+    return realpath(this.#root).catch((error: unknown) => {
+      throw new Failure({
+        code: "store-missing",
+        kind: "configuration",
+        message: `opening ${this.url}: there is no such directory`,
+        hint: `mkdir -p ${this.#root}, or correct the store's URL`,
+        cause: error,
+      });
+    });
+  }
+
+  /** A link may lead from one place in the store to another, not out of it. */
+  async #expectInside(path: string): Promise<void> {
+    const root = await this.#expectRoot();
+    for (let ancestor = dirname(path); ancestor !== this.#root; ancestor = dirname(ancestor)) {
+      const real = await realpath(ancestor).catch(absent);
+      if (real === undefined) continue;
+      if (real === root || real.startsWith(root + sep)) return;
+      throw new Failure({
+        code: "store-denied",
+        kind: "configuration",
+        message: `refusing to follow ${ancestor}: the link leads out of ${this.url}`,
+        hint: "mount what should be part of the store, or copy it",
+      });
+    }
+  }
+
+  /** Puts the file in the place of another one, whose modification time it exceeds: so no two versions share an entity tag. */
+  async #replace(
+    path: string,
+    temporary: string,
+    { key, ifMatch, signal }: { key: string; ifMatch: string | undefined; signal: AbortSignal | undefined },
+  ): Promise<void> {
+    const exchange = async () => {
+      const former = await lookUp(path);
+      if (ifMatch !== undefined && (!former || describe(key, former).etag !== ifMatch)) {
+        throw objectChanged(`writing ${this.url}/${key}`);
+      }
+      const { mtimeNs } = await lstat(temporary, { bigint: true });
+      if (former && mtimeNs <= former.mtimeNs) {
+        const seconds = Number(former.mtimeNs) / 1e9 + 0.001;
+        await utimes(temporary, seconds, seconds);
+      }
+      await rename(temporary, path);
+    };
+    await withLock(join(this.#root, privateDirectory, "lock"), exchange, signal);
+  }
+
+  async *#walk(directory: string, prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject, void, undefined> {
+    signal?.throwIfAborted();
+    const entries = await this.#attempt("listing", directory, () =>
+      readdir(join(this.#root, directory), { withFileTypes: true }),
+    );
+    // A directory sorts as its name and a slash, since that is how the keys in it begin.
+    const names = entries
+      .filter((entry) => !entry.name.startsWith(".") && (entry.isFile() || entry.isDirectory()))
+      .map((entry) => directory + entry.name + (entry.isDirectory() ? "/" : ""))
+      .sort((a, b) => (a < b ? -1 : 1));
+    for (const name of names) {
+      if (name.endsWith("/")) {
+        if (name.startsWith(prefix) || prefix.startsWith(name)) yield* this.#walk(name, prefix, signal);
+      } else if (name.startsWith(prefix)) {
+        const found = await lookUp(join(this.#root, name));
+        if (found) yield describe(name, found);
+      }
+    }
+  }
+}
+
+async function fill(path: string, body: Uint8Array | AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
+  await using file = await open(path, "wx", 0o644);
+  await file.writeFile(body instanceof Uint8Array ? body : new CountedBody(body, signal));
+  await file.sync();
+}
+
+async function* readChunks(file: FileHandle, start: number, end: number, signal?: AbortSignal) {
+  for (let position = start; position < end; ) {
+    signal?.throwIfAborted();
+    const length = Math.min(chunkBytes, end - position);
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, position);
+    if (bytesRead === 0) return;
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** Makes a directory and its ancestors such that they outlast a power cut. */
+async function makeDirectory(path: string): Promise<void> {
+  const first = await mkdir(path, { recursive: true });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) await synchronize(dirname(made));
+}
+
+async function synchronize(directory: string): Promise<void> {
+  await using handle = await open(directory, "r");
+  await handle.sync();
+}
+
+/** Regular files only: a link, a directory or a socket is no object. */
+async function lookUp(path: string): Promise<BigIntStats | undefined> {
+  const found = await lstat(path, { bigint: true }).catch(absent);
+  return found?.isFile() ? found : undefined;
+}
+
+function describe(key: string, { size, mtimeNs, ino }: BigIntStats): StoredObject {
+  return { key, sizeBytes: Number(size), etag: `${mtimeNs.toString(36)}-${size.toString(36)}-${ino.toString(36)}` };
+}
+
+function absent(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== "ENOENT" && error.code !== "ENOTDIR") throw error;
+}
+
+function objectChanged(doing: string): Failure {
+  return new Failure({
+    code: "object-changed",
+    kind: "failed",
+    message: `${doing}: the object has changed in the meantime`,
+  });
+}

@@ -1,0 +1,16 @@
+/**
+ * `metalcast/mirror`: what a published image is, and where it lives.
+ *
+ *     const store = openStore("s3://images");
+ *     const { manifest, prefix } = await resolveImage(store, "debian-12", { arch: "amd64" });
+ *     for await (const bytes of readShard(store, `${prefix}image.tar.zst`, manifest, 0)) ...
+ */
+export { type ReadShardOptions, readShard } from "./frames.ts";
+export { type ListedImage, listImages } from "./list-images.ts";
+export { type Arch, type Frame, type Manifest, manifestSchema, parseManifest, type Shard } from "./manifest.ts";
+export { openStore, type StoreOptions } from "./open-store.ts";
+export { type Published, type PublishOptions, publish } from "./publish.ts";
+export { formatReference, type ImageReference, parseReference } from "./reference.ts";
+export { type ResolvedImage, resolveImage } from "./resolve.ts";
+export type { S3Options } from "./s3-store.ts";
+export type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";

@@ -1,0 +1,74 @@
+import { type Emit, note, reportOperation, reportStep } from "../common/event.ts";
+import { Failure } from "../common/failure.ts";
+import { formatSize } from "../common/units.ts";
+import { imagePrefix, moveChannel } from "./channel.ts";
+import { putImmutable } from "./immutable.ts";
+import { type LocalFile, readLocalImage } from "./local-image.ts";
+import type { Arch } from "./manifest.ts";
+import { channelPattern, defaultChannel } from "./reference.ts";
+import type { Store } from "./store.ts";
+
+export interface PublishOptions {
+  /** Default: stable. */
+  channel?: string;
+  emit: Emit;
+  signal?: AbortSignal;
+}
+
+export interface Published {
+  name: string;
+  arch: Arch;
+  version: string;
+  manifestSha256: string;
+  /** Of the keys, with its slash. */
+  prefix: string;
+  channel: string;
+  /** False where the channel stays at a newer version. */
+  channelMoved: boolean;
+}
+
+/**
+ * Publishes what the factory left in a directory: the files, then the manifest that vouches for them, then the name that
+ * readers follow. Stopped anywhere, readers have whole versions and a rerun goes on from there.
+ * @param directory holds manifest.json, SHA256SUMS and the files that the manifest lists
+ * @throws Failure `version-exists`, `channel-invalid`, what is wrong with the directory (see readLocalImage, readVerified)
+ *   or the store (see Store)
+ */
+export async function publish(store: Store, directory: string, options: PublishOptions): Promise<Published> {
+  const { channel = defaultChannel, emit, signal } = options;
+  expectChannel(channel);
+  return reportOperation(emit, { operation: "publish", subject: directory }, async () => {
+    const { manifest, manifestFile, files } = await readLocalImage(directory);
+    const { name, arch, version } = manifest;
+    const prefix = `${imagePrefix({ name, arch })}${version}/`;
+    const manifestSha256 = manifestFile.sha256;
+
+    const upload = (file: LocalFile) =>
+      reportStep(
+        emit,
+        { step: `upload-${file.name}`, title: `Upload ${file.name} (${formatSize(file.sizeBytes)})` },
+        (advance) => putImmutable(store, prefix + file.name, file, { advance, signal }),
+      );
+
+    for (const file of files) await upload(file);
+    await upload(manifestFile);
+
+    const channelMoved = await reportStep(
+      emit,
+      { step: "move-channel", title: `Let ${name}:${channel} name ${version}` },
+      () => moveChannel(store, { name, arch, version, manifestSha256, channel }, signal),
+    );
+    if (!channelMoved) note(emit, `${name}:${channel} stays at a newer version; this one is ${name}@${version}`);
+    return { name, arch, version, manifestSha256, prefix, channel, channelMoved };
+  });
+}
+
+function expectChannel(channel: string): void {
+  if (channelPattern.test(channel)) return;
+  throw new Failure({
+    code: "channel-invalid",
+    kind: "configuration",
+    message: `"${channel}" is not the name of a channel`,
+    hint: "use lower-case letters, digits and hyphens, such as candidate",
+  });
+}

@@ -1,0 +1,136 @@
+import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openStore, publish } from "../../mirror/index.ts";
+import { createServer, type Server } from "../lab/server.ts";
+import { makeSampleImage, writeSampleImage } from "../mirror/sample-image.ts";
+import { twoDisks } from "./scenario.ts";
+
+/** Each case runs in a rescue system with real disks: what the user is told, with which exit code, and what it left on the disks. */
+let directory: string;
+let server: Server;
+let transcript: string[];
+
+const job = (overrides: object) =>
+  JSON.stringify({
+    image: "debian-12",
+    mirror: "file:///srv/mirror",
+    disks: { count: 2 },
+    storage: "raid1",
+    instance: { hostname: "web-1" },
+    after: "nothing",
+    ...overrides,
+  });
+
+/** `case NAME COMMAND...` prints what the command says between two marks, its exit code, and whether the disks' first MiB changed. */
+const script = `#!/bin/sh
+disks() { cat /dev/sda /dev/sdb | head -c 1048576 | sha256sum; head -c 1048576 /dev/sdb | sha256sum; }
+case_() {
+  name=$1; shift
+  before=$(disks)
+  echo "begin $name"
+  "$@"
+  status=$?
+  [ "$before" = "$(disks)" ] && touched=untouched || touched=written
+  echo "end $name $status $touched"
+}
+case_ unknown-image metalcast install /root/job/unknown-image.json
+case_ unknown-version metalcast install /root/job/unknown-version.json
+case_ three-disks metalcast install /root/job/three-disks.json
+case_ no-mdadm metalcast install /root/job/no-mdadm.json
+case_ no-mirror metalcast install /root/job/no-mirror.json
+case_ wrong-fields metalcast install /root/job/wrong-fields.json
+case_ not-root setpriv --reuid=nobody --clear-groups metalcast install /root/job/good.json
+mv /usr/sbin/sgdisk /usr/sbin/sgdisk-away
+case_ no-sgdisk metalcast install /root/job/good.json
+mv /usr/sbin/sgdisk-away /usr/sbin/sgdisk
+case_ plan metalcast plan /root/job/good.json
+case_ plan-json metalcast plan --json /root/job/good.json
+case_ dry-run metalcast install --dry-run /root/job/good.json
+case_ tampered metalcast install /root/job/good.json
+echo "mounts $(grep -c metalcast /proc/mounts) arrays $(grep -c ^md /proc/mdstat) boot-code $(head -c 440 /dev/sda | tr -d '\\000' | wc -c)"
+sgdisk --zap-all /dev/sdb >/dev/null; mkfs.ext4 -q -F /dev/sdb; mkdir -p /mnt/data; mount /dev/sdb /mnt/data
+case_ mounted metalcast install /root/job/good.json
+umount /mnt/data; mkswap -q /dev/sdb; swapon /dev/sdb
+case_ swap metalcast install /root/job/good.json
+swapoff /dev/sdb
+`;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "lab-"));
+  const mirror = `${directory}/mirror`;
+  await mkdir(mirror);
+  const sample = makeSampleImage();
+  const preinstalled = ["cloud-init", "mdadm"];
+  for (const [name, packages] of [
+    ["debian-12", preinstalled],
+    ["plain-12", ["cloud-init"]],
+  ] as const) {
+    const manifest = { ...sample.manifest, name, minimumDiskBytes: 2 ** 30, preinstalled: [...packages] };
+    await mkdir(`${directory}/${name}`);
+    await writeSampleImage(`${directory}/${name}`, { ...sample, manifest });
+    await publish(openStore(`file://${mirror}`), `${directory}/${name}`, { emit: () => {} });
+  }
+  await flipByte(`${mirror}/images/debian-12/amd64/20261123.0/image.tar.zst`);
+
+  server = await createServer({ name: "refusals", directory: `${directory}/server`, disks: twoDisks, memoryMiB: 2048 });
+  const { lines } = await server.runRescue({
+    command: ["/root/job/run"],
+    files: {
+      "/root/job/run": script,
+      "/root/job/good.json": job({}),
+      "/root/job/unknown-image.json": job({ image: "debian-99" }),
+      "/root/job/unknown-version.json": job({ image: "debian-12@20200101.0" }),
+      "/root/job/three-disks.json": job({ disks: { count: 3 } }),
+      "/root/job/no-mdadm.json": job({ image: "plain-12" }),
+      "/root/job/no-mirror.json": job({ mirror: "file:///nowhere" }),
+      "/root/job/wrong-fields.json": job({ storage: "raid7", instance: { hostname: "-" } }),
+    },
+    shares: { "/srv/mirror": mirror },
+    timeoutMs: 10 * 60_000,
+  });
+  transcript = lines;
+});
+
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function flipByte(file: string): Promise<void> {
+  await using handle = await open(file, "r+");
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, 200);
+  await handle.write(Buffer.from([buffer.readUInt8(0) ^ 0xff]), 0, 1, 200);
+}
+
+/** What one case said, and how it ended. */
+function told(name: string): { text: string; end: string } {
+  const from = transcript.indexOf(`begin ${name}`);
+  const to = transcript.findIndex((line) => line.startsWith(`end ${name} `));
+  if (from < 0 || to < from) throw new Error(`the case ${name} is not in:\n${transcript.join("\n")}`);
+  return { text: transcript.slice(from + 1, to).join("\n"), end: (transcript[to] ?? "").slice(`end ${name} `.length) };
+}
+
+test.each([
+  ["unknown-image", "3 untouched", /error: .*debian-99.*\nhint: images there: debian-12/],
+  ["unknown-version", "3 untouched", /error: .*20200101\.0.*\nhint: newest versions: 20261123\.0/],
+  ["three-disks", "3 untouched", /error: choosing 3 disk\(s\): 2 can be used.*\nhint: /],
+  ["no-mdadm", "3 untouched", /error: plain-12@20261123\.0 lacks mdadm.*\nhint: build the image/],
+  ["no-mirror", "3 untouched", /error: .*\/nowhere.*\nhint: /],
+  ["wrong-fields", "3 untouched", /error: .*storage: .*instance\.hostname: .*\nhint: /],
+  ["not-root", "3 untouched", /error: looking at the disks: only root may do this\nhint: /],
+  ["no-sgdisk", "3 untouched", /error: .*sgdisk is not installed\nhint: apt-get install gdisk/],
+  ["plan", "0 untouched", /lay-image +lay debian-12@20261123\.0/],
+  ["plan-json", "0 untouched", /"kind":"lay-image"/],
+  ["dry-run", "0 untouched", /^mdadm --create \/dev\/md\/root/m],
+  ["tampered", "4 written", /error: .*SHA-256.*\nhint: /],
+  ["mounted", "6 untouched", /error: .*\/dev\/sdb is mounted on \/mnt\/data.*\nhint: release the disk/],
+  ["swap", "6 untouched", /error: .*\/dev\/sdb is used as swap.*\nhint: release the disk/],
+])("%s", (name, end, text) => {
+  expect(told(name)).toEqual({ end, text: expect.stringMatching(text) });
+});
+
+test("after a failure nothing is left mounted or assembled, and nothing boots", () => {
+  expect(transcript).toContain("mounts 0 arrays 0 boot-code 0");
+});

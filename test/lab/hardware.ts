@@ -1,0 +1,17 @@
+export type Firmware = "uefi" | "bios";
+
+export interface LabDisk {
+  /** Raw, sparse. */
+  file: string;
+  /** Shows in /dev/disk/by-id. */
+  serial: string;
+}
+
+/** What a virtual server is made of, whichever machine runs it. */
+export interface ServerHardware {
+  name: string;
+  /** Holds the server's disks, firmware variables and logs. */
+  directory: string;
+  disks: readonly LabDisk[];
+  memoryMiB: number;
+}

@@ -1,0 +1,47 @@
+#!/bin/sh
+# Installs what the lab, the tests and the demo need on a Debian 12 machine. Does nothing, quickly, where all is there.
+set -eu
+cd "$(dirname "$0")/../.."
+
+packages="busybox-static cloud-init cpio curl dosfstools e2fsprogs gdisk iproute2 kmod lvm2 mdadm mmdebstrap mtools openssh-client ovmf packer parted
+  qemu-system-x86 qemu-utils socat squashfs-tools udev uidmap user-mode-linux util-linux xorriso zstd"
+
+fail() {
+  echo "prepare: $1" >&2
+  echo "hint: $2" >&2
+  exit 3
+}
+
+[ "$(id -u)" = 0 ] || fail "the lab makes disks and network namespaces, which only root may" "run this as root, in a machine that you can spare"
+. /etc/os-release 2>/dev/null || true
+[ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ] ||
+  fail "the lab runs on Debian 12, this is ${PRETTY_NAME:-another system}" "use a virtual machine or a container with Debian 12"
+
+missing=
+for package in $packages; do
+  [ "$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing="$missing $package"
+done
+if [ -n "$missing" ]; then
+  echo "prepare: installing$missing" >&2
+  # The tests use cloud-init's modules as a library; what is installed for them must not configure this machine at its next start.
+  case "$missing " in
+  *" cloud-init "*)
+    mkdir -p /etc/cloud
+    touch /etc/cloud/cloud-init.disabled
+    ;;
+  esac
+  log=$(mktemp)
+  trap 'rm -f "$log"' EXIT
+  export DEBIAN_FRONTEND=noninteractive
+  # shellcheck disable=SC2086 # a list of words
+  { apt-get update -qq && apt-get install -qq --no-install-recommends $missing; } >"$log" 2>&1 </dev/null || {
+    tail -n 20 "$log" >&2
+    fail "apt-get could not install$missing" "check the package sources of this machine with: apt-get update"
+  }
+fi
+
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+  echo "prepare: npm ci" >&2
+  npm ci --no-progress --loglevel=error >&2
+  touch node_modules/.package-lock.json
+fi

@@ -1,0 +1,145 @@
+import { once } from "node:events";
+import { constants } from "node:fs";
+import { copyFile } from "node:fs/promises";
+import { createConnection } from "node:net";
+import { type RunResult, run } from "../../common/run.ts";
+import type { Firmware, ServerHardware } from "./hardware.ts";
+import { hasWorkingKvm } from "./kvm.ts";
+import { freePort } from "./loopback.ts";
+import { type Machine, startMachine } from "./machine.ts";
+import { buildLayer, type RescueCommand } from "./rescue-layer.ts";
+import type { RescueSystem } from "./rescue-system.ts";
+
+export interface BootOptions {
+  firmware: Firmware;
+  /** Positions of disks that are pulled out before power on. */
+  removedDisks?: readonly number[];
+  /** What this boot writes is thrown away, so that several can start from one installation, also side by side. */
+  snapshot?: boolean;
+}
+
+export interface BootedServer extends Machine {
+  /** Presses the power button and waits until the server is off. */
+  powerOff(timeoutMs: number): Promise<void>;
+  /** Runs a command line as the user by SSH. @throws Failure `command-failed` */
+  ssh(user: string, keyFile: string, commandLine: string): Promise<RunResult>;
+}
+
+/** Starts a server from its own disks. The host's 127.0.0.1 is at 10.0.2.2 for it. */
+export async function bootFromDisks(hardware: ServerHardware, options: BootOptions): Promise<BootedServer> {
+  const sshPort = await freePort();
+  const monitor = `${hardware.directory}/monitor-${sshPort}`;
+  const machine = startMachine({
+    name: hardware.name,
+    program: "qemu-system-x86_64",
+    args: [
+      ...(await machineArguments(hardware, options)),
+      ...[
+        "-netdev",
+        `user,id=network,hostfwd=tcp:127.0.0.1:${sshPort}-:22`,
+        "-monitor",
+        `unix:${monitor},server=on,wait=off`,
+      ],
+    ],
+    logFile: `${hardware.directory}/console-${options.firmware}-${sshPort}.log`,
+  });
+  return {
+    ...machine,
+    [Symbol.asyncDispose]: () => machine.cut(),
+    async powerOff(timeoutMs) {
+      const connection = createConnection(monitor);
+      await once(connection, "connect");
+      connection.end("system_powerdown\n");
+      connection.resume();
+      const timer = setTimeout(() => void machine.cut(), timeoutMs);
+      await machine.exit;
+      clearTimeout(timer);
+    },
+    ssh: (user, keyFile, commandLine) =>
+      run(
+        "ssh",
+        [
+          ...[
+            "-i",
+            keyFile,
+            "-p",
+            String(sshPort),
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ConnectTimeout=30",
+            "-o",
+            "LogLevel=ERROR",
+          ],
+          ...["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", `${user}@127.0.0.1`, commandLine],
+        ],
+        { doing: `running a command on ${hardware.name}` },
+      ),
+  };
+}
+
+/** Starts the rescue system on the reference machine: Debian's kernel, real firmware, every instruction emulated if need be. */
+export async function startRescueInQemu(
+  system: RescueSystem,
+  hardware: ServerHardware,
+  firmware: Firmware,
+  command: RescueCommand,
+): Promise<Machine> {
+  const shares = Object.values(command.shares ?? {});
+  const initramfs = await buildLayer(system, hardware.directory, command, (_, index) => [
+    ...["-t", "9p", "-o", "ro,trans=virtio,version=9p2000.L,msize=1048576", `share${index}`],
+  ]);
+  return startMachine({
+    name: hardware.name,
+    program: "qemu-system-x86_64",
+    args: [
+      ...(await machineArguments(hardware, { firmware })),
+      ...["-netdev", "user,id=network", "-no-reboot"],
+      ...["-kernel", system.kernel, "-initrd", initramfs, "-append", "console=ttyS0 quiet panic=-1 lab_base=/dev/vda"],
+      ...["-drive", `if=virtio,format=raw,readonly=on,file=${system.disk}`],
+      ...shares.flatMap((path, index) => [
+        ...["-virtfs", `local,path=${path},mount_tag=share${index},security_model=none,readonly=on`],
+      ]),
+    ],
+    logFile: `${hardware.directory}/rescue-${firmware}.log`,
+  });
+}
+
+async function machineArguments(hardware: ServerHardware, options: BootOptions): Promise<string[]> {
+  const { firmware, removedDisks = [], snapshot = false } = options;
+  const accelerator = (await hasWorkingKvm()) ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg,thread=multi"];
+  const disks = hardware.disks.flatMap(({ file, serial }, position) => {
+    if (removedDisks.includes(position)) return [];
+    // SeaBIOS tries one disk only, unless told an order (a rescue kernel takes 0); UEFI has its own in the variables.
+    const order = firmware === "bios" ? `,bootindex=${position + 1}` : "";
+    return [
+      ...[
+        "-drive",
+        `if=none,id=disk${position},format=raw,discard=unmap,cache=unsafe,snapshot=${onOff(snapshot)},file=${file}`,
+      ],
+      ...["-device", `scsi-hd,bus=scsi.0,scsi-id=${position},drive=disk${position},serial=${serial}${order}`],
+    ];
+  });
+  return [
+    ...["-name", hardware.name, "-machine", "q35", ...accelerator, "-smp", "2", "-m", `${hardware.memoryMiB}M`],
+    ...["-nodefaults", "-no-user-config", "-display", "none", "-rtc", "base=utc", "-device", "virtio-rng-pci"],
+    ...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
+    ...(firmware === "uefi" ? await firmwareArguments(hardware, snapshot) : []),
+    ...["-device", "virtio-scsi-pci,id=scsi", ...disks, "-device", "virtio-net-pci,netdev=network,romfile="],
+  ];
+}
+
+async function firmwareArguments({ directory }: ServerHardware, snapshot: boolean): Promise<string[]> {
+  const variables = `${directory}/uefi-variables.fd`;
+  await copyFile("/usr/share/OVMF/OVMF_VARS_4M.fd", variables, constants.COPYFILE_EXCL).catch(ignoreExisting);
+  return [
+    ...["-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"],
+    ...["-drive", `if=pflash,unit=1,format=raw,snapshot=${onOff(snapshot)},file=${variables}`],
+  ];
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== "EEXIST") throw error;
+}
+
+const onOff = (value: boolean) => (value ? "on" : "off");
