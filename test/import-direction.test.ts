@@ -13,7 +13,8 @@ const mayImport: Record<string, readonly string[]> = {
   common: [],
 };
 
-const partOf = (file: string) => (file.startsWith("factory/qcow2-parser/") ? "factory/qcow2-parser" : (file.split("/")[0] ?? file));
+const partOf = (file: string) =>
+  file.startsWith("factory/qcow2-parser/") ? "factory/qcow2-parser" : (file.split("/")[0] ?? file);
 
 const sources = globSync(["cli.ts", "{command,common,factory,installer,mirror}/**/*.ts"]);
 

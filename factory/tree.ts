@@ -1,0 +1,66 @@
+import type { BigIntStats } from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
+
+/** A path as the file system has it: bytes, for nothing obliges a file's name to be UTF-8. */
+export interface TreeEntry {
+  /** Below the root, without a slash in front; empty for the root itself. */
+  path: Buffer;
+  kind: "directory" | "file" | "other";
+  sizeBytes: number;
+  /** Names the file where several paths link to it. */
+  linkId: string | undefined;
+}
+
+const slash = Buffer.from("/");
+
+/**
+ * Lists a tree in the order of its paths' bytes. Sockets, which no archive keeps, and the root's lost+found, which
+ * belongs to the file system and not to the tree, are left out.
+ */
+export async function listTree(root: string): Promise<TreeEntry[]> {
+  const entries: TreeEntry[] = [describe(Buffer.alloc(0), await lstat(root, { bigint: true }))];
+  const pending = [Buffer.alloc(0)];
+  for (let parent = pending.pop(); parent; parent = pending.pop()) {
+    const names = await readdir(absolute(root, parent), { encoding: "buffer" });
+    const paths = names.map((name) => (parent.length > 0 ? Buffer.concat([parent, slash, name]) : name));
+    const found = await Promise.all(paths.map(async (path) => ({ path, stats: await statIn(root, path) })));
+    for (const { path, stats } of found) {
+      if (stats.isSocket() || path.equals(Buffer.from("lost+found"))) continue;
+      entries.push(describe(path, stats));
+      if (stats.isDirectory()) pending.push(path);
+    }
+  }
+  return entries.sort((a, b) => Buffer.compare(a.path, b.path));
+}
+
+/** What the tree takes on a file system with blocks of 4 KiB: each file's content and one block beside it. */
+export function unpackedSize(entries: readonly TreeEntry[]): number {
+  const block = 4096;
+  const counted = new Set<string>();
+  let blocks = 0;
+  for (const { linkId, sizeBytes } of entries) {
+    if (linkId !== undefined && counted.has(linkId)) continue;
+    if (linkId !== undefined) counted.add(linkId);
+    blocks += 1 + Math.ceil(sizeBytes / block);
+  }
+  return blocks * block;
+}
+
+function absolute(root: string, path: Buffer): Buffer {
+  return Buffer.concat([Buffer.from(root), slash, path]);
+}
+
+function statIn(root: string, path: Buffer): Promise<BigIntStats> {
+  return lstat(absolute(root, path), { bigint: true });
+}
+
+function describe(path: Buffer, stats: BigIntStats): TreeEntry {
+  const kind = stats.isDirectory() ? "directory" : stats.isFile() ? "file" : "other";
+  const linked = kind !== "directory" && stats.nlink > 1n;
+  return {
+    path,
+    kind,
+    sizeBytes: kind === "file" ? Number(stats.size) : 0,
+    linkId: linked ? `${stats.dev}:${stats.ino}` : undefined,
+  };
+}
