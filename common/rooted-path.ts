@@ -3,12 +3,13 @@ import { join } from "node:path";
 import { Failure } from "./failure.ts";
 
 /**
- * Where a path of a foreign file system tree really lies, with every symbolic link but a last one followed inside that tree, as a process chrooted there would. A
+ * Where a path of a foreign file system tree really lies, with symbolic links followed inside that tree, as a process chrooted there would. A
  * vendor image's links so never lead out of it.
- * @param path absolute, as seen inside the tree; it need not exist
+ * @param path as seen inside the tree; its last components need not exist
+ * @param last what to do with a link at the very end: reading follows it, writing replaces it
  * @throws Failure `link-loop` (integrity)
  */
-export async function resolveInRoot(root: string, path: string): Promise<string> {
+export async function resolveInRoot(root: string, path: string, last: "follow" | "keep"): Promise<string> {
   const pending = path.split("/").filter(Boolean);
   let resolved: string[] = [];
   for (let followed = 0; pending.length > 0; ) {
@@ -18,7 +19,8 @@ export async function resolveInRoot(root: string, path: string): Promise<string>
       resolved.pop();
       continue;
     }
-    const link = pending.length > 0 ? await readLink(join(root, ...resolved, name)) : undefined;
+    const follow = pending.length > 0 || last === "follow";
+    const link = follow ? await readLink(join(root, ...resolved, name)) : undefined;
     if (link === undefined) {
       resolved.push(name);
       continue;

@@ -2,29 +2,7 @@ import type { Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ExecaError, execa } from "execa";
 import { Failure } from "./failure.ts";
-
-/** The Debian package that brings a program, for the hint when it is missing. */
-const packages: Record<string, string> = {
-  blkid: "util-linux",
-  "cloud-init": "cloud-init",
-  efibootmgr: "efibootmgr",
-  gpgv: "gpgv",
-  losetup: "mount",
-  lsblk: "util-linux",
-  mcopy: "mtools",
-  mdadm: "mdadm",
-  mdir: "mtools",
-  "mkfs.ext4": "e2fsprogs",
-  "mkfs.vfat": "dosfstools",
-  packer: "packer",
-  sgdisk: "gdisk",
-  tar: "tar",
-  udevadm: "udev",
-  unshare: "util-linux",
-  wipefs: "util-linux",
-  xorriso: "xorriso",
-  zstd: "zstd",
-};
+import { missingPrograms, programFolders } from "./programs.ts";
 
 export interface RunOptions {
   /** What the command is for, in words that follow "while": "creating the array root". */
@@ -68,7 +46,7 @@ export function formatCommand(program: string, args: readonly string[]): string 
 
 /** Child processes see this and nothing of our own environment, where credentials may lie. */
 const cleanEnvironment = {
-  PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+  PATH: programFolders.join(":"),
   LC_ALL: "C.UTF-8",
   HOME: "/root",
   DEBIAN_FRONTEND: "noninteractive",
@@ -76,7 +54,7 @@ const cleanEnvironment = {
 
 /**
  * The one place that starts a process. No shell is involved.
- * @throws Failure `program-missing` (configuration), `command-failed` (failed), `interrupted`
+ * @throws Failure `programs-missing` (configuration), `command-failed` (failed), `interrupted`
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const { doing, input, env, cwd, signal, timeoutMs, onLine, accept = [0] } = options;
@@ -140,7 +118,7 @@ function commandFailure(program: string, command: string, doing: string, error: 
   if (error.isCanceled) {
     return new Failure({ code: "interrupted", kind: "interrupted", message: `${doing}: interrupted`, cause: error });
   }
-  if (error.code === "ENOENT") return missingProgram(program, doing);
+  if (error.code === "ENOENT") return missingPrograms([program], doing);
   const outcome = error.timedOut
     ? "ran out of time"
     : error.signal
@@ -157,17 +135,5 @@ function commandFailure(program: string, command: string, doing: string, error: 
     message: `${doing}: \`${command}\` failed (${outcome})${tail ? `: ${tail}` : ""}`,
     data: { command, exitCode: error.exitCode, signal: error.signal },
     cause: error,
-  });
-}
-
-/** @returns Failure `program-missing` (configuration) that names the Debian package */
-export function missingProgram(program: string, doing: string): Failure {
-  const debianPackage = packages[program];
-  return new Failure({
-    code: "program-missing",
-    kind: "configuration",
-    message: `${doing}: the program ${program} is not installed`,
-    hint: debianPackage ? `apt-get install ${debianPackage}` : `install ${program}`,
-    data: { program },
   });
 }

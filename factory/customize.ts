@@ -34,7 +34,7 @@ export const packerDirectory = packageFolder("packer");
 
 /**
  * Runs the family's provisioning scripts in the tree, through Packer.
- * @throws Failure `customize-failed` (failed) with the failing script's last lines, `program-missing`, `interrupted`
+ * @throws Failure `customize-failed` (failed) with the failing script's last lines, `programs-missing`, `interrupted`
  */
 export async function customize(image: CatalogImage, options: CustomizeOptions): Promise<void> {
   const { namespace, tree, scratch, apt, template = packerDirectory, signal, onText } = options;

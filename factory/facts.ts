@@ -1,8 +1,8 @@
 import { lstat, readdir, readFile } from "node:fs/promises";
 import { Failure } from "../common/failure.ts";
+import { resolveInRoot } from "../common/rooted-path.ts";
 import type { Manifest } from "../mirror/manifest.ts";
 import { type InitramfsContents, moduleName, readInitramfs } from "./initramfs.ts";
-import { resolveInTree } from "./resolve-in-tree.ts";
 
 export type TreeFacts = Pick<Manifest, "osRelease" | "kernels" | "firmware" | "preinstalled" | "initramfs">;
 
@@ -68,7 +68,7 @@ export function parseInstalled(status: string): string[] {
 }
 
 async function findKernels(tree: string): Promise<string[]> {
-  const names = await readdir(await resolveInTree(tree, "boot"));
+  const names = await readdir(await resolveInRoot(tree, "boot", "follow"));
   const releases = names.flatMap((name) => /^vmlinuz-(.+)$/.exec(name)?.[1] ?? []);
   const newestFirst = releases.sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
   if (newestFirst.length > 0) return newestFirst;
@@ -82,7 +82,7 @@ async function findKernels(tree: string): Promise<string[]> {
 
 /** An initramfs need not hold what the kernel has built in. */
 async function readKernelContents(tree: string, kernel: string): Promise<InitramfsContents> {
-  const path = await resolveInTree(tree, `boot/initrd.img-${kernel}`);
+  const path = await resolveInRoot(tree, `boot/initrd.img-${kernel}`, "follow");
   if (!(await isFile(path))) {
     const message = `looking for the initramfs of kernel ${kernel}: there is no /boot/initrd.img-${kernel}`;
     throw new Failure({ code: "initramfs-missing", kind: "failed", message });
@@ -98,7 +98,7 @@ function inAll([first = new Set(), ...others]: Set<string>[]): string[] {
 }
 
 async function findFirmware(tree: string): Promise<Manifest["firmware"]> {
-  const has = async (path: string) => isFile(await resolveInTree(tree, path));
+  const has = async (path: string) => isFile(await resolveInRoot(tree, path, "follow"));
   const [bios, uefi, shim, signed] = await Promise.all([
     has("usr/lib/grub/i386-pc/moddep.lst"),
     has("usr/lib/grub/x86_64-efi/moddep.lst"),
@@ -110,7 +110,7 @@ async function findFirmware(tree: string): Promise<Manifest["firmware"]> {
 
 /** @throws Failure `file-missing` (failed), also where it is no regular file: reading a pipe would not end */
 async function readText(tree: string, path: string): Promise<string> {
-  const resolved = await resolveInTree(tree, path);
+  const resolved = await resolveInRoot(tree, path, "follow");
   if (await isFile(resolved)) return readFile(resolved, "utf8");
   const message = `reading what the image holds: there is no file /${path}`;
   throw new Failure({ code: "file-missing", kind: "failed", message });

@@ -1,6 +1,6 @@
-import { access, constants, realpath } from "node:fs/promises";
+import { realpath } from "node:fs/promises";
 import { Failure } from "../common/failure.ts";
-import { missingProgram } from "../common/run.ts";
+import { requirePrograms } from "../common/programs.ts";
 import { discoverHardware } from "./hardware.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./step.ts";
@@ -18,24 +18,14 @@ const programsByKind: Record<Step["kind"], readonly string[]> = {
 
 /**
  * Every program that the plan needs is there before its first step runs.
- * @throws Failure `program-missing` (configuration), naming the Debian package
+ * @throws Failure `programs-missing` (configuration)
  */
 export async function checkPrograms(steps: Plan["steps"]): Promise<void> {
   const needed = steps.flatMap((step) => [
     ...programsByKind[step.kind],
     ...(step.kind === "commands" ? step.commands.map(([program]) => program) : []),
   ]);
-  for (const program of new Set(needed)) {
-    if (!(await isInstalled(program))) throw missingProgram(program, "preparing the installation");
-  }
-}
-
-async function isInstalled(program: string): Promise<boolean> {
-  const directories = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-  const found = await Promise.allSettled(
-    directories.map((directory) => access(`${directory}/${program}`, constants.X_OK)),
-  );
-  return found.some(({ status }) => status === "fulfilled");
+  await requirePrograms(needed, "preparing the installation");
 }
 
 /**

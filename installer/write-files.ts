@@ -7,7 +7,7 @@ import type { TargetFile } from "./step.ts";
 /** Writes files into the target: whole or not at all, owned by root, never through a link that leads out of it. */
 export async function writeFiles(target: string, files: readonly TargetFile[]): Promise<void> {
   for (const file of files) {
-    const path = await resolveInRoot(target, file.path);
+    const path = await resolveInRoot(target, file.path, "keep");
     await mkdir(dirname(path), { recursive: true });
     const temporary = `${path}.metalcast-new`;
     await rm(temporary, { force: true });

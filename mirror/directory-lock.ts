@@ -3,7 +3,7 @@ import { run } from "../common/run.ts";
 /**
  * Runs `work` while nobody else on this machine holds the lock on a file. flock(1) holds it: the kernel lets go of it
  * when this process dies, so that there are no stale locks.
- * @throws Failure `program-missing` (configuration) without util-linux
+ * @throws Failure `programs-missing` (configuration) without util-linux
  */
 export async function withLock<T>(path: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
   const taken = Promise.withResolvers<void>();

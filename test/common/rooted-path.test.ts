@@ -16,26 +16,27 @@ test.each([
   ["missing", "/no/such/file", "no/such/file"],
   ["dots", "/usr/../../../etc/passwd", "etc/passwd"],
 ])("%s", async (_name, path, expected) => {
-  expect(await resolveInRoot(root, path)).toBe(join(root, expected));
+  expect(await resolveInRoot(root, path, "follow")).toBe(join(root, expected));
 });
 
 test("an absolute link leads to the tree's own root", async () => {
   await symlink("/etc", join(root, "config"));
-  expect(await resolveInRoot(root, "/config/shadow")).toBe(join(root, "etc/shadow"));
+  expect(await resolveInRoot(root, "/config/shadow", "follow")).toBe(join(root, "etc/shadow"));
 });
 
 test("a relative link cannot climb out", async () => {
   await symlink("../../../../../../etc", join(root, "usr/config"));
-  expect(await resolveInRoot(root, "/usr/config/shadow")).toBe(join(root, "etc/shadow"));
+  expect(await resolveInRoot(root, "/usr/config/shadow", "follow")).toBe(join(root, "etc/shadow"));
 });
 
-test("a last link is not followed, since what is written there replaces it", async () => {
+test("a last link is followed by who reads, and kept by who writes", async () => {
   await symlink("/etc/shadow", join(root, "file"));
-  expect(await resolveInRoot(root, "/file")).toBe(join(root, "file"));
+  expect(await resolveInRoot(root, "/file", "keep")).toBe(join(root, "file"));
+  expect(await resolveInRoot(root, "/file", "follow")).toBe(join(root, "etc/shadow"));
 });
 
 test("a loop is refused", async () => {
   await symlink("b", join(root, "a"));
   await symlink("a", join(root, "b"));
-  await expect(resolveInRoot(root, "/a/x")).rejects.toMatchObject({ code: "link-loop" });
+  await expect(resolveInRoot(root, "/a/x", "follow")).rejects.toMatchObject({ code: "link-loop" });
 });

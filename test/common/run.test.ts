@@ -23,7 +23,7 @@ test("a failure shows the command, its exit and the tail of its standard error",
 
 test("a missing program is named with the package that has it", async () => {
   const missing = run("sgdisk", [], { doing, env: { PATH: "/nonexistent" } });
-  await expect(missing).rejects.toMatchObject({ code: "program-missing", hint: "apt-get install gdisk" });
+  await expect(missing).rejects.toMatchObject({ code: "programs-missing", hint: "apt-get install gdisk" });
 });
 
 test("a child sees nothing of our environment", async () => {

@@ -120,7 +120,7 @@ test.each([
   ["no-mirror", "3 untouched", /error: .*\/nowhere.*\nhint: /],
   ["wrong-fields", "3 untouched", /error: .*storage: .*instance\.hostname: .*\nhint: /],
   ["not-root", "3 untouched", /error: looking at the disks: only root may do this\nhint: /],
-  ["no-sgdisk", "3 untouched", /error: .*sgdisk is not installed\nhint: apt-get install gdisk/],
+  ["no-sgdisk", "3 untouched", /error: .*not installed: sgdisk\nhint: apt-get install gdisk/],
   ["plan", "0 untouched", /lay-image +lay debian-12@20261123\.0/],
   ["plan-json", "0 untouched", /"kind":"lay-image"/],
   ["dry-run", "0 untouched", /^mdadm --create \/dev\/md\/root/m],
