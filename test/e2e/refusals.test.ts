@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStore, publish } from "../../mirror/index.ts";
 import { createServer, type Server } from "../lab/server.ts";
 import { makeSampleImage, writeSampleImage } from "../mirror/sample-image.ts";
-import { twoDisks } from "./scenario.ts";
+import { twoDisks } from "./stage.ts";
 
 /** Each case runs in a rescue system with real disks: what the user is told, with which exit code, and what it left on the disks. */
 let directory: string;

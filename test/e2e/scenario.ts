@@ -1,17 +1,10 @@
-import { mkdir, readFile } from "node:fs/promises";
 import { type Emit, eventSchema, note } from "../../common/event.ts";
-import { run } from "../../common/run.ts";
 import { build, findImage, loadCatalog } from "../../factory/index.ts";
 import { type Published, publish, type Store } from "../../mirror/index.ts";
 import type { Server } from "../lab/server.ts";
 import { buildVendorImage } from "../lab/vendor-image.ts";
 
-const gibibyte = 2 ** 30;
-
-/** Two equal, blank disks. */
-export const twoDisks = ["LAB0", "LAB1"].map((serial) => ({ serial, sizeBytes: 4 * gibibyte }));
-
-/** The way of an image up to the mirror: the vendor's qcow2, the factory, a published version in a store. */
+/** The way of an image up to the mirror: the vendor's qcow2, the factory, a published version in a store. The factory's result stays in `directory`/image. */
 export async function castImage(directory: string, store: Store, emit: Emit): Promise<Published> {
   const vendor = await buildVendorImage();
   const built = await build({
@@ -22,21 +15,6 @@ export async function castImage(directory: string, store: Store, emit: Emit): Pr
     emit,
   });
   return publish(store, built.directory, { emit });
-}
-
-export interface Operator {
-  publicKey: string;
-  keyFile: string;
-}
-
-/** An SSH key of somebody who will want to log in. */
-export async function makeOperator(directory: string): Promise<Operator> {
-  const keyFile = `${directory}/operator-key`;
-  await mkdir(directory, { recursive: true });
-  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f", keyFile], {
-    doing: "making an SSH key",
-  });
-  return { keyFile, publicKey: (await readFile(`${keyFile}.pub`, "utf8")).trim() };
 }
 
 export interface InstallationRun {

@@ -2,8 +2,10 @@ import { createHash } from "node:crypto";
 import { chown, link, lutimes, mkdir, mkdtemp, open, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { zstdDecompress } from "node:zlib";
+import { extract } from "tar-stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { run } from "../../common/run.ts";
 import { pack } from "../../factory/pack.ts";
@@ -127,6 +129,26 @@ describe("a packed tree", () => {
     await Promise.all(others.map(unpack));
     await unpack(last);
     expect(await describeTree(target)).toBe(await describeTree(tree));
+  });
+
+  it("keeps directories to their own shards, and hard links beside what they link to", async () => {
+    const { frames, shards } = await packTree(tree, "members.tar.zst");
+    const archive = await readFile(join(folder, "members.tar.zst"));
+    for (const { content, firstFrame, frameCount } of shards) {
+      const [first, last] = [frames[firstFrame], frames[firstFrame + frameCount - 1]];
+      const packed = archive.subarray(first?.offset, (last?.offset ?? 0) + (last?.sizeBytes ?? 0));
+      const members = extract();
+      Readable.from([await promisify(zstdDecompress)(packed)]).pipe(members);
+      const names = new Set<string>();
+      for await (const entry of members) {
+        const { header } = entry;
+        expect(header.type === "directory").toBe(content === "directories");
+        if (header.type === "link") expect(names).toContain(header.linkname);
+        names.add(header.name);
+        entry.resume();
+      }
+      expect(names.size).toBeGreaterThan(0);
+    }
   });
 
   it("is the same for the same tree, made in another order", async () => {

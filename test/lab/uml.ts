@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { run } from "../../common/run.ts";
 import type { ServerHardware } from "./hardware.ts";
 import { forwardToLoopback } from "./loopback.ts";
 import { type Machine, startMachine } from "./machine.ts";
@@ -36,7 +37,19 @@ export async function startUserModeLinux(
     name,
     program: "unshare",
     args: [
-      ...["--net", "--pid", "--mount-proc", "--fork", "--kill-child", host, forward.directory, hostPorts.join(" ")],
+      ...[
+        "--net",
+        "--pid",
+        "--mount-proc",
+        "--fork",
+        "--kill-child",
+        "taskset",
+        "--cpu-list",
+        await nextProcessor(),
+        host,
+        forward.directory,
+        hostPorts.join(" "),
+      ],
       ...["linux", `mem=${memoryMiB}M`, `initrd=${initramfs}`, "quiet", "con=null", "con0=fd:0,fd:1"],
       ...["vec0:transport=tap,ifname=tap0,depth=128,gro=1", `uml_dir=${directory}`],
       `lab_base=${system.root}`,
@@ -48,6 +61,24 @@ export async function startUserModeLinux(
   });
   machine.exit.finally(() => forward.close()).catch(() => undefined);
   return machine;
+}
+
+let started = 0;
+
+/**
+ * One processor for each server, in turn. The kernel and the processes that it traces never run at the same time, and a change between them costs several times more across
+ * two processors: 200 forks took 4 s in place of 19 s.
+ */
+async function nextProcessor(): Promise<string> {
+  const { stdout } = await run("taskset", ["--cpu-list", "--pid", String(process.pid)], {
+    doing: "listing the processors",
+  });
+  const ranges = (stdout.split(": ")[1] ?? "0").split(",").map((range) => range.split("-").map(Number));
+  const processors = ranges.flatMap(([first = 0, last = first]) =>
+    Array.from({ length: last - first + 1 }, (_, index) => first + index),
+  );
+  started += 1;
+  return String(processors[started % processors.length] ?? 0);
 }
 
 function link(serial: string): string {

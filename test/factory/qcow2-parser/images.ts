@@ -4,7 +4,7 @@ import { run } from "../../../common/run.ts";
 import type { Qcow2Source } from "../../../factory/qcow2-parser/index.ts";
 
 /** Text, noise, zeros, and text again, with an end that fills no cluster. */
-export function makeDisk(): Buffer {
+function makeDisk(): Buffer {
   const text = (bytes: number) =>
     Buffer.from("cast cloud images onto bare metal\n".repeat(bytes / 34 + 1)).subarray(0, bytes);
   const MiB = 2 ** 20;

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { openStore } from "../../../mirror/index.ts";
+import { castImage, installServer } from "../scenario.ts";
+import { buildCachedParts, openStage, type Stage } from "../stage.ts";
+
+/**
+ * The reference way: the rescue system, too, runs in QEMU with real UEFI firmware, so the installer makes NVRAM entries; and what the quick tests
+ * leave out: an initramfs built anew on the server, a server with one disk.
+ */
+let stage: Stage;
+const shares = () => ({ "/srv/mirror": stage.mirror });
+const instance = (hostname: string) => ({ hostname, uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" });
+
+beforeAll(async () => {
+  await buildCachedParts();
+  stage = await openStage();
+  await castImage(stage.directory, openStore(`file://${stage.mirror}`), () => {});
+});
+
+afterAll(async () => {
+  await stage?.[Symbol.asyncDispose]();
+});
+
+test("installed under UEFI, the server boots by its own NVRAM entry, and by the other disk's when the first is gone", async () => {
+  const wanted = instance("uefi-1");
+  const server = await stage.makeServer("uefi");
+  const installation = { ...(await stage.makeJob(wanted, "file:///srv/mirror")), shares: shares() };
+  const outcome = await installServer(server, { ...installation, qemuFirmware: "uefi" }, () => {});
+  expect(outcome).toEqual({ exitCode: 0, messages: [] });
+
+  for (const [removedDisks, label] of [
+    [[], "Debian GNU/Linux (disk 1)"],
+    [[0], "Debian GNU/Linux (disk 2)"],
+  ] as const) {
+    await using booted = await server.boot({ firmware: "uefi", removedDisks });
+    if (removedDisks.length === 0) await stage.waitForReport(wanted, booted);
+    else await booted.waitForLine(/Debian GNU\/Linux 12 uefi-1 ttyS0/, 12 * 60_000);
+    const { stdout } = await booted.ssh("debian", stage.keyFile, "sudo efibootmgr");
+    const current = /^BootCurrent: (\w{4})$/m.exec(stdout)?.[1];
+    expect(stdout).toMatch(new RegExp(`^Boot${current}\\* ${label.replace(/[()/]/g, "\\$&")}`, "m"));
+    await booted.powerOff(5 * 60_000);
+  }
+});
+
+test("with an initramfs built on the server it boots as well", async () => {
+  const wanted = instance("rebuilt-1");
+  const server = await stage.makeServer("rebuilt");
+  const { job, files } = await stage.makeJob(wanted, "file:///srv/mirror");
+  const outcome = await installServer(
+    server,
+    { job: { ...job, initramfs: "rebuild" }, files, shares: shares() },
+    () => {},
+  );
+  expect(outcome).toEqual({ exitCode: 0, messages: [] });
+  await using booted = await server.boot({ firmware: "bios" });
+  expect(await stage.waitForReport(wanted, booted)).toMatchObject({ hostname: "rebuilt-1", cloudInit: "done" });
+});
+
+test.each(["uefi", "bios"] as const)("a server with one disk and no array boots under %s", async (firmware) => {
+  const wanted = instance(`single-${firmware}`);
+  const server = await stage.makeServer(`single-${firmware}`);
+  const { job, files } = await stage.makeJob(wanted, "file:///srv/mirror");
+  const single = { ...job, storage: "single", disks: { count: 1, match: { serial: "LAB1" } } };
+  expect(await installServer(server, { job: single, files, shares: shares() }, () => {})).toEqual({
+    exitCode: 0,
+    messages: [],
+  });
+  await using booted = await server.boot({ firmware });
+  expect(await stage.waitForReport(wanted, booted)).toMatchObject({
+    hostname: `single-${firmware}`,
+    cloudInit: "done",
+  });
+});

@@ -1,0 +1,92 @@
+import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Emit } from "../../common/event.ts";
+import { run } from "../../common/run.ts";
+import { createPhoneHomeService } from "../../installer/phone-home/service.ts";
+import type { BootedServer } from "../lab/qemu.ts";
+import { buildRescueSystem } from "../lab/rescue-system.ts";
+import { createServer, type Server } from "../lab/server.ts";
+import { buildVendorImage } from "../lab/vendor-image.ts";
+
+const gibibyte = 2 ** 30;
+
+/** Two equal, blank disks. */
+export const twoDisks = ["LAB0", "LAB1"].map((serial) => ({ serial, sizeBytes: 4 * gibibyte }));
+
+/** What the instance of a job is to be; its user data is text. */
+export interface StageInstance {
+  hostname: string;
+  uuid: string;
+  userData: string;
+}
+
+/** All that stands around the servers of a test or of the demo: a directory, an operator with an SSH key, the service that waits for phone homes. */
+export interface Stage extends AsyncDisposable {
+  directory: string;
+  /** A directory for a `file://` store. */
+  mirror: string;
+  keyFile: string;
+  makeServer(name: string): Promise<Server>;
+  /** A job for two disks as RAID1, and the files beside it. */
+  makeJob(
+    instance: StageInstance,
+    mirror: string,
+  ): Promise<{ job: Record<string, unknown>; files: Record<string, string> }>;
+  /** Waits for the server's report, or for its end. */
+  waitForReport(
+    instance: StageInstance,
+    booted: BootedServer,
+  ): ReturnType<Awaited<ReturnType<typeof createPhoneHomeService>>["waitFor"]>;
+}
+
+/** Slow to build, the same for all, and kept: the vendor image and the rescue system, side by side. */
+export async function buildCachedParts(): Promise<void> {
+  await Promise.all([buildVendorImage(), buildRescueSystem()]);
+}
+
+export async function openStage(emit: Emit = () => {}): Promise<Stage> {
+  const directory = await mkdtemp(join(tmpdir(), "lab-"));
+  const mirror = `${directory}/mirror`;
+  await mkdir(mirror);
+  const keyFile = `${directory}/operator-key`;
+  await run("ssh-keygen", ["-q", "-t", "ed25519", "-N", "", "-C", "operator", "-f", keyFile], {
+    doing: "making an SSH key",
+  });
+  const publicKey = (await readFile(`${keyFile}.pub`, "utf8")).trim();
+  const phoneHome = await createPhoneHomeService({ stateFile: `${directory}/servers.json`, emit });
+  const service = await phoneHome.serve({ host: "127.0.0.1", port: 0 });
+  const servers: Server[] = [];
+  return {
+    directory,
+    mirror,
+    keyFile,
+    async makeServer(name) {
+      const server = await createServer({ name, directory: `${directory}/${name}`, disks: twoDisks, memoryMiB: 2048 });
+      servers.push(server);
+      return server;
+    },
+    async makeJob({ hostname, uuid, userData }, store) {
+      const job = {
+        image: "debian-12",
+        mirror: store,
+        disks: { count: 2 },
+        storage: "raid1",
+        instance: { hostname, uuid, sshKeys: [publicKey], userData: "user-data" },
+        phoneHome: { url: `http://10.0.2.2:${new URL(service.url).port}/phone-home`, tokenFile: "token" },
+        kernelArguments: ["console=tty0", "console=ttyS0,115200"],
+        after: "nothing",
+      };
+      return { job, files: { "user-data": userData, token: await phoneHome.expect(uuid) } };
+    },
+    waitForReport({ uuid }, booted) {
+      const off = booted.exit.then(() => Promise.reject(new Error("the server went off before it phoned home")));
+      return Promise.race([phoneHome.waitFor(uuid, { timeoutMs: 12 * 60_000 }), off]);
+    },
+    async [Symbol.asyncDispose]() {
+      for (const server of servers) await server[Symbol.asyncDispose]();
+      await service.close();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
