@@ -1,6 +1,6 @@
 /**
  * What kind of failure it is decides the exit code of the command line, and whether a caller should try again.
- * The numbers are part of the public interface: see docs/exit-codes.md.
+ * The numbers are part of the public interface: README.md lists them.
  */
 export const exitCodes = {
   failed: 1,

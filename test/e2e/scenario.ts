@@ -60,6 +60,7 @@ export async function installServer(
     onLine: (line: string) => {
       const event = parseEvent(line);
       if (event) return emit(event);
+      if (line === "") return;
       messages.push(line);
       note(emit, line);
     },

@@ -66,8 +66,8 @@ export async function startUserModeLinux(
 let started = 0;
 
 /**
- * One processor for each server, in turn. The kernel and the processes that it traces never run at the same time, and a change between them costs several times more across
- * two processors: 200 forks took 4 s in place of 19 s.
+ * One processor for each server, in turn: the kernel and the processes that it traces never run at the same time, and a change between
+ * them costs several times more across two processors.
  */
 async function nextProcessor(): Promise<string> {
   const { stdout } = await run("taskset", ["--cpu-list", "--pid", String(process.pid)], {
