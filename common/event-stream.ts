@@ -1,8 +1,8 @@
 import type { Emit, Event } from "./event.ts";
 
 /**
- * Turns work that emits events into a stream of them. An error of the work is thrown to the reader after its last event; a reader
- * that leaves early aborts the work and waits for its end.
+ * Turns work that emits events into a stream of them. An error of the work is thrown to the reader after its last
+ * event; a reader that leaves early aborts the work and waits for its end.
  */
 export async function* eventStream(
   work: (emit: Emit, abandoned: AbortSignal) => Promise<void>,

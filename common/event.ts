@@ -64,7 +64,9 @@ export async function reportOperation<T>(
   }
 }
 
-/** Runs one step between its `step-started` and its finish or failure. `step` is its stable name, `title` is for people. */
+/**
+ * Runs one step between its `step-started` and its finish or failure. `step` is its stable name, `title` is for people.
+ */
 export async function reportStep<T>(
   emit: Emit,
   { step, title }: { step: string; title: string },

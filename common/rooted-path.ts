@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { Failure } from "./failure.ts";
 
 /**
- * Where a path of a foreign file system tree really lies, with symbolic links followed inside that tree, as a process chrooted there would. A
- * vendor image's links so never lead out of it.
+ * Where a path of a foreign file system tree really lies, with symbolic links followed inside that tree, as a process
+ * chrooted there would. A vendor image's links so never lead out of it.
  * @param path as seen inside the tree; its last components need not exist
  * @param last what to do with a link at the very end: reading follows it, writing replaces it
  * @throws Failure `link-loop` (integrity)

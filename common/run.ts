@@ -96,8 +96,8 @@ function watchLines(onLine: (line: string) => void) {
 }
 
 /**
- * A source that fails must not look like one that has ended: the program is killed before it can take what it got for the whole, and the source's failure
- * is thrown. A program that stops reading is judged by its own exit.
+ * A source that fails must not look like one that has ended: the program is killed before it can take what it got for
+ * the whole, and the source's failure is thrown. A program that stops reading is judged by its own exit.
  */
 async function feed(source: AsyncIterable<Uint8Array>, stdin: Writable, kill: () => void): Promise<void> {
   let sourceFailure: { error: unknown } | undefined;

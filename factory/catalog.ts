@@ -9,7 +9,9 @@ import { packageFolder } from "./package-folder.ts";
 const httpUrlSchema = z.url({ protocol: /^https?$/, error: "expected an http or https URL" });
 const packageSchema = z.string().regex(/^[a-z0-9][a-z0-9.+*-]*$/, "expected a package's name, with * for any text");
 
-/** One file of the catalog: a vendor image that we know how to build. What a whole family needs is in packer/families. */
+/**
+ * One file of the catalog: a vendor image that we know how to build. What a whole family needs is in packer/families.
+ */
 const catalogImageSchema = z.strictObject({
   name: imageNameSchema,
   title: z.string(),

@@ -14,7 +14,9 @@ export interface CpioArchive {
   endOffset: number;
 }
 
-/** initramfs buffer format (kernel's Documentation/driver-api/early-userspace/buffer-format.rst): magic and 13 fields. */
+/**
+ * initramfs buffer format (kernel's Documentation/driver-api/early-userspace/buffer-format.rst): magic and 13 fields.
+ */
 const magicCharacters = 6;
 const fieldCharacters = 8;
 const headerBytes = magicCharacters + 13 * fieldCharacters;

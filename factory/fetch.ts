@@ -27,7 +27,8 @@ const maximumListBytes = 2 ** 20;
 
 /**
  * Brings the vendor's image here and verifies it, before any program reads a byte of it.
- * @throws Failure `download-failed` (retry), `download-too-large` (integrity), `checksum-missing` and `checksum-mismatch` (integrity)
+ * @throws Failure `download-failed` (retry), `download-too-large` (integrity), `checksum-missing` and
+ *   `checksum-mismatch` (integrity)
  */
 export async function fetchVendorImage({ source }: CatalogImage, options: FetchOptions): Promise<VendorImage> {
   const list: Uint8Array[] = [];

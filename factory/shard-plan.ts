@@ -12,7 +12,8 @@ const shardBytes = 64 * 2 ** 20;
 
 /**
  * Divides a tree among shards: all directories first, to make them; then files; then all directories again, to settle
- * the times and modes that unpacking the files has changed. Paths that link to one file stay together, behind the first.
+ * the times and modes that unpacking the files has changed. Paths that link to one file stay together, behind the
+ * first.
  */
 export function planShards(entries: readonly TreeEntry[], limitBytes: number = shardBytes): PlannedShard[] {
   const directories = entries.filter(({ kind }) => kind === "directory").map(({ path }) => path);

@@ -17,8 +17,9 @@ export interface ExecuteOptions {
 }
 
 /**
- * Carries a plan out, step by step, and yields what happens. The stream ends after `operation-finished`; a failure is yielded as an event, then thrown.
- * Before the first step that writes, it checks for root, for every program that the plan names, and that the disks are still those of the plan and free.
+ * Carries a plan out, step by step, and yields what happens. The stream ends after `operation-finished`; a failure is
+ * yielded as an event, then thrown. Before the first step that writes, it checks for root, for every program that the
+ * plan names, and that the disks are still those of the plan and free.
  * @throws Failure of the step that failed; the target is then unmounted and its arrays are stopped
  */
 export function execute(plan: Plan, options: ExecuteOptions = {}): AsyncGenerator<Event, void> {

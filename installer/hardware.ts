@@ -92,7 +92,10 @@ const columns = Object.keys({
   mountpoints: 0,
 } satisfies Record<Exclude<keyof BlockDevice, "children">, 0>);
 
-/** Looks at the running machine and changes nothing. @throws Failure `not-root` (configuration): what holds a disk shows to root alone */
+/**
+ * Looks at the running machine and changes nothing. @throws Failure `not-root` (configuration): what holds a disk shows
+ * to root alone
+ */
 export async function discoverHardware(signal?: AbortSignal): Promise<Hardware> {
   checkRoot("looking at the disks");
   const { stdout } = await run("lsblk", ["--json", "--bytes", "--output", columns.join(",")], {
@@ -152,7 +155,10 @@ function holders(device: BlockDevice, disk: BlockDevice): string[] {
   return [...own, ...(device.children ?? []).flatMap((child) => holders(child, disk))];
 }
 
-/** An exclusive open is refused while anything in the kernel holds the disk or a partition of it: open(2), O_EXCL on block devices. */
+/**
+ * An exclusive open is refused while anything in the kernel holds the disk or a partition of it: open(2), O_EXCL on
+ * block devices.
+ */
 async function isClaimed(path: string): Promise<boolean> {
   try {
     await (await open(path, constants.O_RDONLY | constants.O_EXCL)).close();

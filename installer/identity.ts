@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 
 /**
- * A name-based UUID (RFC 9562, version 5) below the instance's own. All identifiers of a server (file systems, arrays, partitions) are derived,
- * so the same job on the same hardware gives the same plan, and a rerun the same server.
+ * A name-based UUID (RFC 9562, version 5) below the instance's own. All identifiers of a server (file systems, arrays,
+ * partitions) are derived, so the same job on the same hardware gives the same plan, and a rerun the same server.
  */
 export function deriveUuid(instanceUuid: string, name: string): string {
   const bytes = createHash("sha1")

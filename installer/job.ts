@@ -40,7 +40,9 @@ const referenceSchema = z.string().superRefine((text, context) => {
   }
 });
 
-/** Contract 2. The library takes this object; a job file differs in that it names files where this holds their content. */
+/**
+ * Contract 2. The library takes this object; a job file differs in that it names files where this holds their content.
+ */
 export const jobSchema = z.strictObject({
   image: referenceSchema,
   mirror: z.string().min(1),
@@ -77,7 +79,8 @@ export function parseJob(value: unknown, source = "job"): Job {
 }
 
 /**
- * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData` and `phoneHome.tokenFile` are paths, relative to the job file.
+ * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData` and `phoneHome.tokenFile` are paths,
+ * relative to the job file.
  * @throws Failure `job-unreadable`, `job-invalid` (configuration)
  */
 export async function loadJob(file: string): Promise<Job> {

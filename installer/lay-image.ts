@@ -8,7 +8,10 @@ import type { Step } from "./step.ts";
 
 type LayImage = Extract<Step, { kind: "lay-image" }>;
 
-/** All that a root file system can carry is kept: owners by number, modes, ACLs, capabilities and other extended attributes, SELinux labels. */
+/**
+ * All that a root file system can carry is kept: owners by number, modes, ACLs, capabilities and other extended
+ * attributes, SELinux labels.
+ */
 const tarArguments = [
   "--extract",
   "--file=-",
@@ -25,8 +28,8 @@ const tarArguments = [
 ];
 
 /**
- * Lays the image into the mounted target: every frame is fetched, verified, then unpacked. Directories come first and, for their own metadata, once more at the end;
- * between the two, shards of files unpack side by side.
+ * Lays the image into the mounted target: every frame is fetched, verified, then unpacked. Directories come first and,
+ * for their own metadata, once more at the end; between the two, shards of files unpack side by side.
  * @throws Failure `manifest-hash-mismatch` (integrity), those of `readShard`, `command-failed` from tar
  */
 export async function layImage({ image, target }: LayImage, advance: Advance, signal: AbortSignal): Promise<void> {

@@ -32,8 +32,8 @@ const target = "/run/metalcast/target";
 
 /**
  * Decides everything and touches nothing: the same job, hardware and image give the same plan.
- * @throws Failure for disks that do not fit or must not be touched (see `selectDisks`), `image-lacks-packages`, `image-lacks-firmware`,
- * `family-unknown`, `license-missing`, `config-drive-too-small` (configuration)
+ * @throws Failure for disks that do not fit or must not be touched (see `selectDisks`), `image-lacks-packages`,
+ *   `image-lacks-firmware`, `family-unknown`, `license-missing`, `config-drive-too-small` (configuration)
  */
 export function plan(job: Job, hardware: Hardware, image: ResolvedImage): Plan {
   const { manifest } = image;

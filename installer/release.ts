@@ -5,8 +5,8 @@ import { run } from "../common/run.ts";
 import type { Plan } from "./plan.ts";
 
 /**
- * After a failure: unmounts whatever of the target is mounted and stops the plan's arrays, so that a second try finds free disks. What can't be released is told as a note, since the
- * first failure is the one to report.
+ * After a failure: unmounts whatever of the target is mounted and stops the plan's arrays, so that a second try finds
+ * free disks. What can't be released is told as a note, since the first failure is the one to report.
  */
 export async function releaseTarget({ target, steps }: Plan, emit: Emit): Promise<void> {
   const doing = "releasing the target after a failure";

@@ -18,7 +18,8 @@ export function judgeDisks(job: Job, hardware: Hardware, minimumBytes: number): 
 
 /**
  * The disks that the job is to have: exactly `disks.count` of them, by stable path in order.
- * @throws Failure `disk-holds-running-system`, `disk-held` (refused); `disk-too-small`, `disks-too-few`, `disks-ambiguous`, `disk-read-only` (configuration)
+ * @throws Failure `disk-holds-running-system`, `disk-held` (refused); `disk-too-small`, `disks-too-few`,
+ *   `disks-ambiguous`, `disk-read-only` (configuration)
  */
 export function selectDisks(job: Job, hardware: Hardware, minimumBytes: number): Disk[] {
   const verdicts = judgeDisks(job, hardware, minimumBytes);

@@ -25,7 +25,9 @@ interface ImageSource {
   unpackedBytes: number;
 }
 
-/** One thing done to the server. Most are commands, in order; the others name what they need, and execute.ts knows how. */
+/**
+ * One thing done to the server. Most are commands, in order; the others name what they need, and execute.ts knows how.
+ */
 export type Step = Readonly<
   Named &
     (

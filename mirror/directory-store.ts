@@ -143,7 +143,10 @@ export class DirectoryStore implements Store {
     }
   }
 
-  /** Puts the file in the place of another one, whose modification time it exceeds: so no two versions share an entity tag. */
+  /**
+   * Puts the file in the place of another one, whose modification time it exceeds: so no two versions share an entity
+   * tag.
+   */
   async #replace(
     path: string,
     temporary: string,

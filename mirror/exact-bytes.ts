@@ -2,7 +2,8 @@ import { Failure } from "../common/failure.ts";
 
 /**
  * Passes a body on and holds it to its promised length, whatever the transport thinks of it.
- * @throws Failure `download-cut` (retry) where it ends early, `body-overlong` (integrity) before a byte too many is passed on
+ * @throws Failure `download-cut` (retry) where it ends early, `body-overlong` (integrity) before a byte too many is
+ *   passed on
  */
 export async function* exactBytes(
   body: AsyncIterable<Uint8Array>,

@@ -5,7 +5,8 @@ import { type LocalFile, readVerified } from "./local-image.ts";
 import type { Store } from "./store.ts";
 
 /**
- * Puts a file at a key where nothing else may ever be. The same content there already is as good, so that a rerun converges.
+ * Puts a file at a key where nothing else may ever be. The same content there already is as good, so that a rerun
+ * converges.
  * @throws Failure `version-exists` (failed) where other content lies at the key; what readVerified and a store throw
  */
 export async function putImmutable(

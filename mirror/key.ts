@@ -1,6 +1,8 @@
 import { Failure } from "../common/failure.ts";
 
-/** Safe in a URL, an S3 key and a file name. Hidden names are left to the stores themselves, and so `..` is none either. */
+/**
+ * Safe in a URL, an S3 key and a file name. Hidden names are left to the stores themselves, and so `..` is none either.
+ */
 const segment = /^[A-Za-z0-9_][A-Za-z0-9._~+@=-]*$/;
 
 function refuse(key: string): Failure {

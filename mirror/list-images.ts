@@ -12,7 +12,10 @@ export interface ListedImage {
   versions: readonly string[];
 }
 
-/** All images of a store, by name and architecture. @throws what a store throws, and Failure `channels-invalid` (integrity) */
+/**
+ * All images of a store, by name and architecture. @throws what a store throws, and Failure `channels-invalid`
+ * (integrity)
+ */
 export async function listImages(store: Store, signal?: AbortSignal): Promise<ListedImage[]> {
   const images: ListedImage[] = [];
   for await (const { key } of store.list("images/", signal)) {

@@ -21,9 +21,10 @@ export interface LocalImage {
 }
 
 /**
- * Reads the manifest of a directory and holds names, sizes and SHA256SUMS against it. The files' own content is
- * hashed on its way out (readVerified), so that it is read once.
- * @throws Failure `image-incomplete` (configuration), `manifest-invalid`, `checksums-mismatch`, `file-size-mismatch` (integrity)
+ * Reads the manifest of a directory and holds names, sizes and SHA256SUMS against it. The files' own content is hashed
+ * on its way out (readVerified), so that it is read once.
+ * @throws Failure `image-incomplete` (configuration), `manifest-invalid`, `checksums-mismatch`, `file-size-mismatch`
+ *   (integrity)
  */
 export async function readLocalImage(directory: string): Promise<LocalImage> {
   const manifestFile = await describeSmall(directory, "manifest.json");
@@ -44,7 +45,8 @@ export async function readLocalImage(directory: string): Promise<LocalImage> {
 }
 
 /**
- * A local file's bytes; throws before its end if they are not what they should be, so that a store never completes the object.
+ * A local file's bytes; throws before its end if they are not what they should be, so that a store never completes the
+ * object.
  * @throws Failure `file-hash-mismatch`, `file-size-mismatch` (integrity)
  */
 export async function* readVerified(

@@ -33,8 +33,8 @@ const frameSchema = z.object({
 });
 
 /**
- * A run of whole frames that holds whole tar members. The first shard and the last hold every directory (to make them, and to settle
- * their metadata); those between hold files, and can be unpacked side by side.
+ * A run of whole frames that holds whole tar members. The first shard and the last hold every directory (to make them,
+ * and to settle their metadata); those between hold files, and can be unpacked side by side.
  */
 const shardSchema = z.object({
   content: z.enum(["directories", "files"]),
@@ -59,7 +59,9 @@ const fieldsSchema = z.looseObject({
   preinstalled: z.array(z.string()),
   initramfs: z.object({
     generator: z.enum(["initramfs-tools", "dracut"]),
-    /** Kernel modules (or built-ins) found in every kernel's initramfs, as modprobe names them: raid1, nvme, ahci, ... */
+    /**
+     * Kernel modules (or built-ins) found in every kernel's initramfs, as modprobe names them: raid1, nvme, ahci, ...
+     */
     modules: z.array(z.string()),
     /** Programs found in every kernel's initramfs: mdadm, lvm, cryptsetup. */
     programs: z.array(z.string()),

@@ -28,11 +28,11 @@ export interface Published {
 }
 
 /**
- * Publishes what the factory left in a directory: the files, then the manifest that vouches for them, then the name that
- * readers follow. Stopped anywhere, readers have whole versions and a rerun goes on from there.
+ * Publishes what the factory left in a directory: the files, then the manifest that vouches for them, then the name
+ * that readers follow. Stopped anywhere, readers have whole versions and a rerun goes on from there.
  * @param directory holds manifest.json, SHA256SUMS and the files that the manifest lists
- * @throws Failure `version-exists`, `channel-invalid`, what is wrong with the directory (see readLocalImage, readVerified)
- *   or the store (see Store)
+ * @throws Failure `version-exists`, `channel-invalid`, what is wrong with the directory (see readLocalImage,
+ *   readVerified) or the store (see Store)
  */
 export async function publish(store: Store, directory: string, options: PublishOptions): Promise<Published> {
   const { channel = defaultChannel, emit, signal } = options;

@@ -20,9 +20,9 @@ const manifestLimitBytes = 32 * 2 ** 20;
 /**
  * Finds the version that a reference means, and its manifest, verified against what the channel file says of it.
  * @param reference `debian-12`, `debian-12:candidate`, `debian-12@20261123.0`
- * @throws Failure `reference-invalid`, `image-unknown`, `channel-unknown`, `version-unknown` (configuration), with what there is
- *   in the hint; `manifest-hash-mismatch`, `manifest-mismatch`, `manifest-invalid`, `channels-invalid` (integrity);
- *   what a store throws
+ * @throws Failure `reference-invalid`, `image-unknown`, `channel-unknown`, `version-unknown` (configuration), with what
+ *   there is in the hint; `manifest-hash-mismatch`, `manifest-mismatch`, `manifest-invalid`, `channels-invalid`
+ *   (integrity); what a store throws
  */
 export async function resolveImage(
   store: Store,

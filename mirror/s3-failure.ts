@@ -29,8 +29,8 @@ const regionErrors = new Set([
 ]);
 
 /**
- * Whatever the SDK throws becomes one of the store's Failures. By name and status only: servers other than AWS often send no message.
- * Source of names and statuses: Amazon S3 API Reference, "Error responses".
+ * Whatever the SDK throws becomes one of the store's Failures. By name and status only: servers other than AWS often
+ * send no message. Source of names and statuses: Amazon S3 API Reference, "Error responses".
  */
 export function s3Failure(error: unknown, request: S3Request): Failure {
   if (error instanceof Failure) return error;

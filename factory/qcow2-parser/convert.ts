@@ -24,7 +24,8 @@ export interface ConvertResult {
 }
 
 /**
- * Writes the virtual disk to a sparse raw file. The destination appears, or is replaced, when everything is in it and not before.
+ * Writes the virtual disk to a sparse raw file. The destination appears, or is replaced, when everything is in it and
+ * not before.
  * @throws Qcow2Error `write-failed`, and what a damaged image deserves; the signal's reason when it is aborted
  */
 export async function convertToRaw(

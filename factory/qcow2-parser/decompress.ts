@@ -12,8 +12,8 @@ const unzstd = promisify(zstdDecompress);
 const windowLogMax = 23;
 
 /**
- * Decompresses one cluster. Bytes after its data are ignored: "the compressed data does not necessarily occupy all of the bytes in
- * the final sector".
+ * Decompresses one cluster. Bytes after its data are ignored: "the compressed data does not necessarily occupy all of
+ * the bytes in the final sector".
  * @throws Qcow2Error `cluster-corrupt` unless exactly one cluster comes out
  */
 export async function decompressCluster(
@@ -34,8 +34,10 @@ export async function decompressCluster(
 }
 
 function decompress(compression: Compression, bytes: Buffer, clusterBytes: number): Promise<Buffer> {
-  // A byte of room to spare lets the decoder stop at the end of its stream or frame, and Node drops what follows. Were the room to
-  // end with the cluster, Node would call the zstd decoder again, on the beginning of the next cluster in the same sector.
+  // A byte of room to spare lets the decoder stop at the end of its stream or frame, and Node drops what follows. Were
+  // the room to
+  // end with the cluster, Node would call the zstd decoder again, on the beginning of the next cluster in the same
+  // sector.
   const limits = { maxOutputLength: clusterBytes, chunkSize: clusterBytes + 1 };
   if (compression === "zlib") return inflate(bytes, limits);
   return unzstd(bytes, { ...limits, params: { [constants.ZSTD_d_windowLogMax]: windowLogMax } });

@@ -16,7 +16,9 @@ const features = {
 };
 const knownFeatures = Object.values(features).reduce((all, bit) => all | bit);
 
-/** QEMU's own limit on the L1 table ("size": "an implementation limit of 32 MB"); no image it makes has a larger one. */
+/**
+ * QEMU's own limit on the L1 table ("size": "an implementation limit of 32 MB"); no image it makes has a larger one.
+ */
 const maximumL1Bytes = 32 * 2 ** 20;
 
 /** "Cluster mapping" wants 64 PB to suffice; ext4 stops at 16 TiB a file, which no cloud image comes near. */

@@ -74,7 +74,8 @@ export class Qcow2Image {
   }
 
   /**
-   * Reads a range of the virtual disk, its clusters side by side. Memory: the range, and a few clusters more for each at work.
+   * Reads a range of the virtual disk, its clusters side by side. Memory: the range, and a few clusters more for each
+   * at work.
    * @throws Qcow2Error `out-of-range`, and what a damaged image deserves
    */
   async read(position: number, length: number): Promise<Buffer> {

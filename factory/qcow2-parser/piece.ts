@@ -1,7 +1,10 @@
 import { Qcow2Error } from "./error.ts";
 import type { Qcow2Header } from "./header.ts";
 
-/** A run of guest bytes and where they come from. Positions are on the virtual disk, host offsets in the file; all in bytes. */
+/**
+ * A run of guest bytes and where they come from. Positions are on the virtual disk, host offsets in the file; all in
+ * bytes.
+ */
 export type Piece = { position: number; length: number } & Origin;
 
 type Origin =

@@ -66,7 +66,9 @@ function readL1Entry(entry: bigint, index: number, clusterBytes: number): number
   return offset;
 }
 
-/** With each table used once, walking an image takes time in proportion to its file, not to the disk it pretends to be. */
+/**
+ * With each table used once, walking an image takes time in proportion to its file, not to the disk it pretends to be.
+ */
 function refuseSharing(l2Offsets: Float64Array): void {
   const sorted = l2Offsets.filter((offset) => offset !== 0).sort();
   const shared = sorted.find((offset, index) => offset === sorted[index + 1]);

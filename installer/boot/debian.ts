@@ -65,7 +65,10 @@ function initramfsStep({ layout, target }: BootContext): Step {
   };
 }
 
-/** debconf remembers the disks by their stable names: an upgrade of GRUB then renews every one of them, not only the first. */
+/**
+ * debconf remembers the disks by their stable names: an upgrade of GRUB then renews every one of them, not only the
+ * first.
+ */
 function grubConfigurationStep({ layout, firmware, target }: BootContext): Step {
   const disks = layout.disks.map(({ disk }) => disk.path).join(", ");
   const selections = [

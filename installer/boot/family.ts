@@ -22,7 +22,10 @@ export interface Family {
   name: Manifest["family"];
   /** What the image must bring for this layout, by the names of `manifest.preinstalled`. */
   requiredPackages(layout: Layout): string[];
-  /** Configuration: arrays, kernel arguments, cloud-init's place. fstab is the same everywhere and not the family's business. */
+  /**
+   * Configuration: arrays, kernel arguments, cloud-init's place. fstab is the same everywhere and not the family's
+   * business.
+   */
   files(context: BootContext): TargetFile[];
   /** Initramfs, boot loader configuration, boot loaders on every disk, and the package manager's record of them. */
   steps(context: BootContext): Step[];

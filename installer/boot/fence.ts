@@ -4,8 +4,9 @@ import { type RunOptions, run } from "../../common/run.ts";
 import type { Step } from "../step.ts";
 
 /**
- * The image's own programs run behind this fence: private mount, pid, ipc, uts and network namespaces; of /dev the harmless nodes and the target's own disks; /sys read-only; an empty /run;
- * none of our environment. All of it vanishes with the last process.
+ * The image's own programs run behind this fence: private mount, pid, ipc, uts and network namespaces; of /dev the
+ * harmless nodes and the target's own disks; /sys read-only; an empty /run; none of our environment. All of it vanishes
+ * with the last process.
  */
 const script = `
 set -eu
@@ -55,7 +56,10 @@ export async function runInTarget(step: RunInTarget, options: RunOptions): Promi
   }
 }
 
-/** The device nodes behind stable paths, and every link below /dev/disk and /dev/md that leads to one of them: grub-probe looks for those by UUID. */
+/**
+ * The device nodes behind stable paths, and every link below /dev/disk and /dev/md that leads to one of them:
+ * grub-probe looks for those by UUID.
+ */
 async function nodesAndLinks(paths: readonly string[]): Promise<string[]> {
   const nodes = new Set(await Promise.all(paths.map((path) => realpath(path))));
   const directories = ["by-id", "by-uuid", "by-partuuid", "by-label"].map((name) => `/dev/disk/${name}`);

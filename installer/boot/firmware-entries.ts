@@ -19,7 +19,10 @@ export function parseBootEntries(listing: string): BootEntries {
 
 const networkBoot = /PXE|HTTP|IPv[46]|network/i;
 
-/** Entries that boot from the network stay in front: who runs the server decides there what it boots. Then ours, then the rest. */
+/**
+ * Entries that boot from the network stay in front: who runs the server decides there what it boots. Then ours, then
+ * the rest.
+ */
 export function orderEntries({ order, entries }: BootEntries, ours: readonly string[]): string[] {
   const label = (number: string) => entries.find((entry) => entry.number === number)?.label ?? "";
   const others = order.filter((number) => !ours.includes(number));

@@ -54,7 +54,10 @@ type Network = {
   vlans: Record<string, z.infer<typeof vlan>>;
 };
 
-/** What fits no single field: names that mean nothing or two things, MAC addresses given twice, routes that no address can carry. */
+/**
+ * What fits no single field: names that mean nothing or two things, MAC addresses given twice, routes that no address
+ * can carry.
+ */
 function checkReferences(network: Network, context: z.core.$RefinementCtx<Network>): void {
   const complain = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
   const names = [network.ethernets, network.bonds, network.vlans].flatMap((links) => Object.keys(links));

@@ -6,7 +6,10 @@ import { makeConfigDriveImage } from "./image.ts";
 
 type WriteConfigDrive = Extract<Step, { kind: "config-drive" }>;
 
-/** Makes the file system once and writes it to every disk's config-drive partition; the bytes are on the disks when it returns. */
+/**
+ * Makes the file system once and writes it to every disk's config-drive partition; the bytes are on the disks when it
+ * returns.
+ */
 export async function writeConfigDrive(
   { partitions, sizeBytes, files }: WriteConfigDrive,
   signal: AbortSignal,

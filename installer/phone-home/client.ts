@@ -60,7 +60,8 @@ export async function expectPhoneHome({ url, operatorToken }: OperatorAccess, in
 
 /**
  * Waits until a server has phoned home, through restarts of the service.
- * @throws Failure `phone-home-timeout` (failed), `phone-home-unknown-server`, `phone-home-denied` (configuration), `interrupted`
+ * @throws Failure `phone-home-timeout` (failed), `phone-home-unknown-server`, `phone-home-denied` (configuration),
+ *   `interrupted`
  */
 export async function waitForPhoneHome(
   { url, operatorToken }: OperatorAccess,

@@ -23,7 +23,8 @@ export interface PhoneHomeServiceOptions {
 
 export interface PhoneHomeService {
   /**
-   * Makes the one-time token of a server that is about to be installed. Done again, it forgets the earlier token and report.
+   * Makes the one-time token of a server that is about to be installed. Done again, it forgets the earlier token and
+   * report.
    * @throws Failure `phone-home-id-invalid` (configuration)
    */
   expect(instanceId: string): Promise<string>;
@@ -32,7 +33,10 @@ export interface PhoneHomeService {
    * @throws Failure `phone-home-timeout` (failed), `phone-home-unknown-server` (configuration), `interrupted`
    */
   waitFor(instanceId: string, options: { timeoutMs: number; signal?: AbortSignal }): Promise<PhoneHomeReport>;
-  /** Listens for servers and operators, in plain HTTP: put a reverse proxy with a certificate before it. Port 0 takes any that is free. */
+  /**
+   * Listens for servers and operators, in plain HTTP: put a reverse proxy with a certificate before it. Port 0 takes
+   * any that is free.
+   */
   serve(address: { host: string; port: number }): Promise<{ url: string; close: () => Promise<void> }>;
 }
 

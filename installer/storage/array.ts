@@ -25,8 +25,8 @@ export function layOutArray(
 }
 
 /**
- * The members of a mirror count as equal from the start (--assume-clean): whatever is read has been written to both before, and no resync competes with the
- * installation. Blocks that nothing has written yet may differ.
+ * The members of a mirror count as equal from the start (--assume-clean): whatever is read has been written to both
+ * before, and no resync competes with the installation. Blocks that nothing has written yet may differ.
  */
 export function assembleStep({ name, path, level, members, uuid, homehost }: ArrayLayout): Step {
   const create = [

@@ -32,7 +32,10 @@ export interface DiskLayout {
   partitions: readonly Partition[];
 }
 
-/** The primary GPT lies before the first partition; its backup, and slack for a slightly smaller spare disk, behind the last. */
+/**
+ * The primary GPT lies before the first partition; its backup, and slack for a slightly smaller spare disk, behind the
+ * last.
+ */
 const headBytes = mebibyte;
 const tailBytes = 2 * mebibyte;
 
@@ -42,8 +45,9 @@ export const overheadBytes = headBytes + tailBytes + fixedPartitions.reduce((sum
 export const configDriveBytes = mebibyte;
 
 /**
- * Lays out one system disk: BIOS boot, ESP, config drive, and the rest as root (or as a member of its array). All boundaries are multiples of 1 MiB.
- * Every system disk carries its own copy of all four, so that any of them can be the one that is left.
+ * Lays out one system disk: BIOS boot, ESP, config drive, and the rest as root (or as a member of its array). All
+ * boundaries are multiples of 1 MiB. Every system disk carries its own copy of all four, so that any of them can be the
+ * one that is left.
  */
 export function layOutDisk(disk: Disk, instanceUuid: string, rootTypeCode: RootTypeCode): DiskLayout {
   const rootBytes = Math.floor((disk.sizeBytes - overheadBytes) / mebibyte) * mebibyte;

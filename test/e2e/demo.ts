@@ -7,8 +7,8 @@ import { castImage, installServer } from "./scenario.ts";
 import { buildCachedParts, openStage } from "./stage.ts";
 
 /**
- * The whole way, for real: a vendor's cloud image becomes a booted server with two disks that phones home. The vendor image and the rescue system are made
- * from Debian's packages, once; all else is done anew each time.
+ * The whole way, for real: a vendor's cloud image becomes a booted server with two disks that phones home. The vendor
+ * image and the rescue system are made from Debian's packages, once; all else is done anew each time.
  */
 const startedAt = performance.now();
 const emit = process.stderr.isTTY ? renderTerminal(process.stderr) : renderLines(process.stderr);

@@ -7,8 +7,9 @@ import { castImage, installServer } from "./scenario.ts";
 import { buildCachedParts, openStage, type Stage } from "./stage.ts";
 
 /**
- * One image goes through the factory and to two mirrors; two servers are installed from it, one from S3 and one from a directory. The first boots under UEFI, then with
- * each of its disks pulled under either firmware; the second boots under BIOS, where its user's script purges cloud-init.
+ * One image goes through the factory and to two mirrors; two servers are installed from it, one from S3 and one from a
+ * directory. The first boots under UEFI, then with each of its disks pulled under either firmware; the second boots
+ * under BIOS, where its user's script purges cloud-init.
  */
 const plain = {
   hostname: "web-1",

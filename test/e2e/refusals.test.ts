@@ -7,7 +7,10 @@ import { createServer, type Server } from "../lab/server.ts";
 import { makeSampleImage, writeSampleImage } from "../mirror/sample-image.ts";
 import { twoDisks } from "./stage.ts";
 
-/** Each case runs in a rescue system with real disks: what the user is told, with which exit code, and what it left on the disks. */
+/**
+ * Each case runs in a rescue system with real disks: what the user is told, with which exit code, and what it left on
+ * the disks.
+ */
 let directory: string;
 let server: Server;
 let transcript: string[];
@@ -23,7 +26,10 @@ const job = (overrides: object) =>
     ...overrides,
   });
 
-/** `case NAME COMMAND...` prints what the command says between two marks, its exit code, and whether the disks' first MiB changed. */
+/**
+ * `case NAME COMMAND...` prints what the command says between two marks, its exit code, and whether the disks' first
+ * MiB changed.
+ */
 const script = `#!/bin/sh
 disks() { cat /dev/sda /dev/sdb | head -c 1048576 | sha256sum; head -c 1048576 /dev/sdb | sha256sum; }
 case_() {

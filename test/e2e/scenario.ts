@@ -4,7 +4,10 @@ import { type Published, publish, type Store } from "../../mirror/index.ts";
 import type { Server } from "../lab/server.ts";
 import { buildVendorImage } from "../lab/vendor-image.ts";
 
-/** The way of an image up to the mirror: the vendor's qcow2, the factory, a published version in a store. The factory's result stays in `directory`/image. */
+/**
+ * The way of an image up to the mirror: the vendor's qcow2, the factory, a published version in a store. The factory's
+ * result stays in `directory`/image.
+ */
 export async function castImage(directory: string, store: Store, emit: Emit): Promise<Published> {
   const vendor = await buildVendorImage();
   const built = await build({

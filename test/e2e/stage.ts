@@ -21,7 +21,10 @@ export interface StageInstance {
   userData: string;
 }
 
-/** All that stands around the servers of a test or of the demo: a directory, an operator with an SSH key, the service that waits for phone homes. */
+/**
+ * All that stands around the servers of a test or of the demo: a directory, an operator with an SSH key, the service
+ * that waits for phone homes.
+ */
 export interface Stage extends AsyncDisposable {
   directory: string;
   /** A directory for a `file://` store. */

@@ -3,7 +3,8 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
 
 /**
- * What is slow to build is built once for the same inputs. Nobody sees half an entry: it is built beside its place and renamed.
+ * What is slow to build is built once for the same inputs. Nobody sees half an entry: it is built beside its place and
+ * renamed.
  *
  * @param name first part of the entry's name; older entries of the same name are removed
  * @param inputs everything that the result depends on

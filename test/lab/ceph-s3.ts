@@ -17,8 +17,9 @@ export interface CephS3 extends AsyncDisposable {
 }
 
 /**
- * Starts a real S3 server of one's own, Ceph's RADOS gateway with all data in memory, on free ports of 127.0.0.1. The first call on a
- * machine unpacks it from Debian's packages (a minute) into the cache, METALCAST_CACHE or /var/cache/metalcast.
+ * Starts a real S3 server of one's own, Ceph's RADOS gateway with all data in memory, on free ports of 127.0.0.1. The
+ * first call on a machine unpacks it from Debian's packages (a minute) into the cache, METALCAST_CACHE or
+ * /var/cache/metalcast.
  */
 export async function startCephS3(): Promise<CephS3> {
   const root = await installCeph();
@@ -63,7 +64,8 @@ export async function startCephS3(): Promise<CephS3> {
     await ceph("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd);
     const storage = start("ceph-osd", "-i", "0");
     const credentials = { accessKeyId: "metalcast", secretAccessKey: randomUUID() };
-    // A secret of the test's own, in a process that only this machine sees: radosgw-admin reads it from its arguments alone.
+    // A secret of the test's own, in a process that only this machine sees: radosgw-admin reads it from its arguments
+    // alone.
     const keys = ["--access-key", credentials.accessKeyId, "--secret-key", credentials.secretAccessKey];
     await ceph("radosgw-admin", "user", "create", "--uid", "metalcast", "--display-name", "metalcast", ...keys);
     const frontend = `beast endpoint=127.0.0.1:${gatewayPort} tcp_nodelay=1`;

@@ -4,8 +4,8 @@ import { startMachine } from "./machine.ts";
 import { buildRescueSystem } from "./rescue-system.ts";
 
 /**
- * Whether a kernel really boots under KVM here. That /dev/kvm exists says little: nested in some clouds an ordinary kernel hangs under it.
- * Asked once for each start of the host.
+ * Whether a kernel really boots under KVM here. That /dev/kvm exists says little: nested in some clouds an ordinary
+ * kernel hangs under it. Asked once for each start of the host.
  */
 export async function hasWorkingKvm(): Promise<boolean> {
   const hostStart = await readFile("/proc/sys/kernel/random/boot_id", "utf8");

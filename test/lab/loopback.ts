@@ -4,8 +4,8 @@ import { createConnection, createServer } from "node:net";
 import { pipeline } from "node:stream";
 
 /**
- * Makes services on the host's 127.0.0.1 reachable from another network namespace: a socket named PORT in a directory for each.
- * User Mode Linux has no user network as QEMU has.
+ * Makes services on the host's 127.0.0.1 reachable from another network namespace: a socket named PORT in a directory
+ * for each. User Mode Linux has no user network as QEMU has.
  */
 export async function forwardToLoopback(parent: string, ports: readonly number[]) {
   const directory = await mkdtemp(`${parent}/ports-`);

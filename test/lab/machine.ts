@@ -29,8 +29,8 @@ export interface MachineProcess {
 }
 
 /**
- * Starts the process that is a machine. It is not `run`: a machine outlives the call and is watched and killed while it runs. The
- * kernel kills it when this process ends, however that happens.
+ * Starts the process that is a machine. It is not `run`: a machine outlives the call and is watched and killed while it
+ * runs. The kernel kills it when this process ends, however that happens.
  */
 export function startMachine({ name, program, args, logFile, env }: MachineProcess): Machine {
   const child = spawn("setpriv", ["--pdeathsig", "KILL", program, ...args], {

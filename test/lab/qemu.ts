@@ -78,7 +78,10 @@ export async function bootFromDisks(hardware: ServerHardware, options: BootOptio
   };
 }
 
-/** Starts the rescue system on the reference machine: Debian's kernel, real firmware, every instruction emulated if need be. */
+/**
+ * Starts the rescue system on the reference machine: Debian's kernel, real firmware, every instruction emulated if need
+ * be.
+ */
 export async function startRescueInQemu(
   system: RescueSystem,
   hardware: ServerHardware,

@@ -19,8 +19,9 @@ const hooks = [
 const umlModules = "/usr/lib/uml/modules";
 
 /**
- * The root file system of the rescue system: Debian's tools for disks, the Node that runs this, and the modules of QEMU's kernel and of User
- * Mode Linux's. Both kernels are Debian 12's 6.1: a newer one makes md arrays that the installed system cannot read.
+ * The root file system of the rescue system: Debian's tools for disks, the Node that runs this, and the modules of
+ * QEMU's kernel and of User Mode Linux's. Both kernels are Debian 12's 6.1: a newer one makes md arrays that the
+ * installed system cannot read.
  *
  * @returns its directory, never written to
  */

@@ -3,7 +3,10 @@ import { run } from "../../common/run.ts";
 import { cached } from "./cache.ts";
 import { buildRescueRoot } from "./rescue-root.ts";
 
-/** What QEMU's kernel needs to reach the rescue root; all else is loaded from there. ext4 does not name its checksum's module. */
+/**
+ * What QEMU's kernel needs to reach the rescue root; all else is loaded from there. ext4 does not name its checksum's
+ * module.
+ */
 const initramfsModules = ["virtio_pci", "virtio_blk", "crc32c_generic", "ext4", "overlay"];
 
 export interface RescueSystem {

@@ -10,8 +10,8 @@ import type { RescueSystem } from "./rescue-system.ts";
 const host = fileURLToPath(new URL("./uml-host.sh", import.meta.url));
 
 /**
- * Starts the rescue system on User Mode Linux: a real kernel as a process, several times quicker than an emulated processor. It has no
- * firmware to speak of, so the installer sees a server with a BIOS.
+ * Starts the rescue system on User Mode Linux: a real kernel as a process, several times quicker than an emulated
+ * processor. It has no firmware to speak of, so the installer sees a server with a BIOS.
  *
  * @param hostPorts services on the host's 127.0.0.1 that the server reaches at 10.0.2.2, by port
  */
@@ -66,8 +66,8 @@ export async function startUserModeLinux(
 let started = 0;
 
 /**
- * One processor for each server, in turn: the kernel and the processes that it traces never run at the same time, and a change between
- * them costs several times more across two processors.
+ * One processor for each server, in turn: the kernel and the processes that it traces never run at the same time, and a
+ * change between them costs several times more across two processors.
  */
 async function nextProcessor(): Promise<string> {
   const { stdout } = await run("taskset", ["--cpu-list", "--pid", String(process.pid)], {

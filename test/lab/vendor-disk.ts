@@ -10,8 +10,8 @@ const rootFirst = 262_144;
 const rootLast = sizeBytes / sector - 2048 - 1;
 
 /**
- * Lays a root file system out as the vendor's disk: GPT, partition 14 for BIOS boot, 15 the EFI system partition, 1 the root (ext4, all
- * the rest). Nothing is mounted: the file systems are written at their offsets.
+ * Lays a root file system out as the vendor's disk: GPT, partition 14 for BIOS boot, 15 the EFI system partition, 1 the
+ * root (ext4, all the rest). Nothing is mounted: the file systems are written at their offsets.
  */
 export async function buildVendorDisk(root: string, disk: string): Promise<void> {
   const rootId = randomUUID();

@@ -7,7 +7,10 @@ import { cached } from "./cache.ts";
 import { buildRootFileSystem } from "./debian.ts";
 import { buildVendorDisk } from "./vendor-disk.ts";
 
-/** What Debian's own genericcloud image holds beyond priority "important", as far as Metalcast meets it: no mdadm, no lvm2, no full kernel. */
+/**
+ * What Debian's own genericcloud image holds beyond priority "important", as far as Metalcast meets it: no mdadm, no
+ * lvm2, no full kernel.
+ */
 const packages = [
   "ca-certificates cloud-guest-utils cloud-init curl grub-cloud-amd64 linux-image-cloud-amd64 locales netplan.io openssh-server",
   "python3 sudo systemd-resolved systemd-sysv systemd-timesyncd unattended-upgrades",
@@ -30,9 +33,9 @@ export interface VendorImage {
 }
 
 /**
- * A Debian 12 cloud image as Debian publishes it (debian-12-genericcloud-amd64.qcow2), made from Debian's packages so that the tests need
- * nothing but a package mirror. Its layout is that of debian-cloud-images' FAI configuration. It has the whole UEFI boot path, and
- * an empty BIOS boot partition.
+ * A Debian 12 cloud image as Debian publishes it (debian-12-genericcloud-amd64.qcow2), made from Debian's packages so
+ * that the tests need nothing but a package mirror. Its layout is that of debian-cloud-images' FAI configuration. It
+ * has the whole UEFI boot path, and an empty BIOS boot partition.
  */
 export async function buildVendorImage(onLine?: (line: string) => void): Promise<VendorImage> {
   const directory = await cached("vendor-image", { packages, hooks, recipe: 1 }, async (path) => {

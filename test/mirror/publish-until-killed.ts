@@ -3,9 +3,8 @@ import { publish } from "../../mirror/publish.ts";
 import { changedStore } from "./changed-store.ts";
 
 /**
- * publish-until-killed.ts STORE DIRECTORY MOMENT: publishes, and dies by SIGKILL at the given moment. Moments are counted
- * from 0: before every request to the store, before every piece of a
- * body and before a body's end.
+ * publish-until-killed.ts STORE DIRECTORY MOMENT: publishes, and dies by SIGKILL at the given moment. Moments are
+ * counted from 0: before every request to the store, before every piece of a body and before a body's end.
  */
 const [url = "", directory = "", moment = ""] = process.argv.slice(2);
 let passed = 0;
@@ -18,7 +17,9 @@ async function pass(): Promise<void> {
   passed += 1;
 }
 
-/** In pieces so small that a body has several, the last of which comes after the archive's hash is known to be right. */
+/**
+ * In pieces so small that a body has several, the last of which comes after the archive's hash is known to be right.
+ */
 async function* inPieces(body: AsyncIterable<Uint8Array>) {
   for await (const chunk of body) {
     const pieceBytes = Math.ceil(chunk.byteLength / 2);

@@ -31,7 +31,10 @@ export function sampleBytes(seed: string, sizeBytes: number): Buffer {
   return Buffer.from(lines.join("").slice(0, sizeBytes));
 }
 
-/** An image to the manifest's contract, small, and without a file system in it: the mirror looks at frames, not into them. */
+/**
+ * An image to the manifest's contract, small, and without a file system in it: the mirror looks at frames, not into
+ * them.
+ */
 export function makeSampleImage({
   version = "20261123.0",
   frameSizes = defaultFrameSizes,

@@ -4,8 +4,8 @@ import { castImage, installServer } from "../scenario.ts";
 import { buildCachedParts, openStage, type Stage } from "../stage.ts";
 
 /**
- * The reference way: the rescue system, too, runs in QEMU with real UEFI firmware, so the installer makes NVRAM entries; and what the quick tests
- * leave out: an initramfs built anew on the server, a server with one disk.
+ * The reference way: the rescue system, too, runs in QEMU with real UEFI firmware, so the installer makes NVRAM
+ * entries; and what the quick tests leave out: an initramfs built anew on the server, a server with one disk.
  */
 let stage: Stage;
 const shares = () => ({ "/srv/mirror": stage.mirror });
