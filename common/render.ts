@@ -12,7 +12,7 @@ export function renderJson(output: Writable): Renderer {
 
 /** Plain lines, for logs and pipes; progress at most once a second. */
 export function renderLines(output: Writable): Renderer {
-  let lastProgressAt = 0;
+  let lastProgressAt = Number.NEGATIVE_INFINITY;
   return (event) => {
     if (event.kind === "step-progress") {
       if (performance.now() - lastProgressAt < 1000) return;

@@ -26,11 +26,13 @@ const bootLimitMs = 12 * 60_000;
 
 let stage: Stage;
 let s3: CephS3;
+let bucket: string;
 let plainServer: Server;
 let purgingServer: Server;
 
 beforeAll(async () => {
   [s3] = await Promise.all([startCephS3(), buildCachedParts()]);
+  bucket = await s3.createBucket();
   stage = await openStage();
   plainServer = await stage.makeServer("plain");
   purgingServer = await stage.makeServer("purging");
@@ -41,22 +43,16 @@ afterAll(async () => {
   await s3?.[Symbol.asyncDispose]();
 });
 
-describe("from the vendor's image to two servers", () => {
-  let bucket: string;
+test("the factory's image is published to S3 and to a directory, as the same version", async () => {
+  const { endpoint, credentials } = s3;
+  const store = openStore(`s3://${bucket}`, { s3: { endpoint, credentials } });
+  const published = await castImage(stage.directory, store, () => {});
+  expect(published).toMatchObject({ name: "debian-12", channel: "stable", channelMoved: true });
+  const again = await publish(openStore(`file://${stage.mirror}`), `${stage.directory}/image`, { emit: () => {} });
+  expect(again.manifestSha256).toBe(published.manifestSha256);
+});
 
-  test("the factory's image is published to S3 and to a directory, as the same version", async () => {
-    bucket = await s3.createBucket();
-    const { endpoint, credentials } = s3;
-    const published = await castImage(
-      stage.directory,
-      openStore(`s3://${bucket}`, { s3: { endpoint, credentials } }),
-      () => {},
-    );
-    expect(published).toMatchObject({ name: "debian-12", channel: "stable", channelMoved: true });
-    const again = await publish(openStore(`file://${stage.mirror}`), `${stage.directory}/image`, { emit: () => {} });
-    expect(again.manifestSha256).toBe(published.manifestSha256);
-  });
-
+describe.concurrent("installations", () => {
   test("a server is installed from S3", async () => {
     const { port } = new URL(s3.endpoint);
     const { accessKeyId, secretAccessKey } = s3.credentials;
