@@ -33,19 +33,22 @@ function files({ layout, kernelArguments }: BootContext): TargetFile[] {
   ];
 }
 
-/** The boot menu speaks where the kernel does: a serial console gets GRUB's menu too. */
+/**
+ * Added to what the vendor set, since files of grub.d are read in order and the last `console=` is the one that counts.
+ * The boot menu speaks where the kernel does: a serial console gets GRUB's menu too.
+ */
 function grubDefaults(kernelArguments: readonly string[]): string {
-  const serial = /^console=ttyS(\d)(?:,(\d+))?/.exec(
-    kernelArguments.findLast((word) => word.startsWith("console=ttyS")) ?? "",
-  );
+  const console = kernelArguments.findLast((word) => word.startsWith("console=ttyS")) ?? "";
+  const serial = /^console=ttyS(\d)(?:,(\d+))?/.exec(console);
   const terminal = serial
     ? [
         `GRUB_TERMINAL="console serial"`,
         `GRUB_SERIAL_COMMAND="serial --unit=${serial[1]} --speed=${serial[2] ?? "9600"}"`,
       ]
     : [];
-  const lines = [`GRUB_CMDLINE_LINUX="${kernelArguments.join(" ")}"`, "GRUB_DISABLE_OS_PROBER=true", ...terminal];
-  return `${lines.join("\n")}\n`;
+  const added =
+    kernelArguments.length > 0 ? [`GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX ${kernelArguments.join(" ")}"`] : [];
+  return `${[...added, "GRUB_DISABLE_OS_PROBER=true", ...terminal].join("\n")}\n`;
 }
 
 /** What programs of the target may see of the rescue system's devices: the disks that are theirs. */
