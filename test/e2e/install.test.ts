@@ -52,8 +52,8 @@ test("the factory's image is published to S3 and to a directory, as the same ver
   expect(again.manifestSha256).toBe(published.manifestSha256);
 });
 
-describe.concurrent("installations", () => {
-  test("a server is installed from S3", async () => {
+describe("installations", () => {
+  test.concurrent("a server is installed from S3", async () => {
     const { port } = new URL(s3.endpoint);
     const { accessKeyId, secretAccessKey } = s3.credentials;
     const events: Event[] = [];
@@ -73,7 +73,7 @@ describe.concurrent("installations", () => {
     expect(JSON.stringify(events)).not.toContain(secretAccessKey);
   });
 
-  test("another is installed from the directory", async () => {
+  test.concurrent("another is installed from the directory", async () => {
     const installation = {
       ...(await stage.makeJob(purging, "file:///srv/mirror")),
       shares: { "/srv/mirror": stage.mirror },
@@ -82,8 +82,8 @@ describe.concurrent("installations", () => {
   });
 });
 
-describe.concurrent("first boots", () => {
-  test("under UEFI: cloud-init did what the job said, and the server phoned home", async () => {
+describe("first boots", () => {
+  test.concurrent("under UEFI: cloud-init did what the job said, and the server phoned home", async () => {
     await using booted = await plainServer.boot({ firmware: "uefi" });
     const report = await stage.waitForReport(plain, booted);
     expect(report).toMatchObject({ hostname: "web-1", instanceId: plain.uuid, cloudInit: "done", sshd: "answers" });
@@ -97,7 +97,7 @@ describe.concurrent("first boots", () => {
     await booted.powerOff(bootLimitMs);
   });
 
-  test("under BIOS: the phone home arrives although the user's script purges cloud-init", async () => {
+  test.concurrent("under BIOS: the phone home arrives although the user's script purges cloud-init", async () => {
     await using booted = await purgingServer.boot({ firmware: "bios" });
     const report = await stage.waitForReport(purging, booted);
     expect(report).toMatchObject({ hostname: "web-2", instanceId: purging.uuid, cloudInit: "removed" });
@@ -105,20 +105,23 @@ describe.concurrent("first boots", () => {
   });
 });
 
-describe.concurrent("with one disk pulled", () => {
+describe("with one disk pulled", () => {
   const cases = (["uefi", "bios"] as const).flatMap((firmware) => [0, 1].map((removed) => ({ firmware, removed })));
 
-  test.each(cases)("$firmware, without disk $removed, the server comes up", async ({ firmware, removed }) => {
-    await using booted = await plainServer.boot({ firmware, removedDisks: [removed], snapshot: true });
-    await booted.waitForLine(/Debian GNU\/Linux 12 web-1 ttyS0/, bootLimitMs);
-    const { stdout } = await booted.ssh(
-      "debian",
-      stage.keyFile,
-      "hostname; cat /proc/mdstat /etc/motd; test -d /sys/firmware/efi; echo efi $?",
-    );
-    expect(stdout).toContain("web-1");
-    expect(stdout).toMatch(/\[(U_|_U)\]/);
-    expect(stdout).toContain("hello from the job");
-    expect(stdout).toContain(firmware === "uefi" ? "efi 0" : "efi 1");
-  });
+  test.concurrent.each(cases)(
+    "$firmware, without disk $removed, the server comes up",
+    async ({ firmware, removed }) => {
+      await using booted = await plainServer.boot({ firmware, removedDisks: [removed], snapshot: true });
+      await booted.waitForLine(/Debian GNU\/Linux 12 web-1 ttyS0/, bootLimitMs);
+      const { stdout } = await booted.ssh(
+        "debian",
+        stage.keyFile,
+        "hostname; cat /proc/mdstat /etc/motd; test -d /sys/firmware/efi; echo efi $?",
+      );
+      expect(stdout).toContain("web-1");
+      expect(stdout).toMatch(/\[(U_|_U)\]/);
+      expect(stdout).toContain("hello from the job");
+      expect(stdout).toContain(firmware === "uefi" ? "efi 0" : "efi 1");
+    },
+  );
 });
