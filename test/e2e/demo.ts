@@ -37,6 +37,7 @@ const [report, said] = await reportStep(emit, booting, async () => {
   return [reported, stdout] as const;
 });
 
+if (report.cloudInit !== "done") throw new Error(`the server is up, but cloud-init says ${report.cloudInit}`);
 const facts = [
   ["image", `${image.name}@${image.version}`],
   ["server", `${report.hostname} (${report.instanceId})`],

@@ -20,6 +20,7 @@ const hooks = [
   // genericcloud is configured by netplan; with ifupdown there cloud-init would write its files instead.
   'chroot "$1" apt-get purge -qq ifupdown',
   'chroot "$1" systemctl enable --quiet systemd-networkd',
+  'echo LANG=C.UTF-8 >"$1/etc/default/locale"',
   'rm -f "$1"/etc/ssh/ssh_host_*_key* "$1"/var/log/*.log "$1"/var/lib/systemd/random-seed',
   'truncate -s 0 "$1/etc/machine-id"; echo localhost >"$1/etc/hostname"',
   'rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*',
