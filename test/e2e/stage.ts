@@ -15,7 +15,7 @@ const gibibyte = 2 ** 30;
 export const twoDisks = ["LAB0", "LAB1"].map((serial) => ({ serial, sizeBytes: 4 * gibibyte }));
 
 /** What the instance of a job is to be; its user data is text. */
-export interface StageInstance {
+interface StageInstance {
   hostname: string;
   uuid: string;
   userData: string;
