@@ -104,10 +104,15 @@ async function installCeph(): Promise<string> {
 }
 
 /** The packages are of a newer Debian than the machine: their programs need their own C library. */
+/** The kernel ends each of them with this process, however that ends. */
 function viaOwnLoader(root: string, program: string, args: string[]): [string, string[]] {
   const libraries = `${root}/usr/lib/x86_64-linux-gnu`;
   const loader = `${root}/usr/lib64/ld-linux-x86-64.so.2`;
-  return [loader, ["--library-path", `${libraries}/ceph:${libraries}`, `${root}/usr/bin/${program}`, ...args]];
+  const inherited = ["--pdeathsig", "KILL", loader];
+  return [
+    "setpriv",
+    [...inherited, "--library-path", `${libraries}/ceph:${libraries}`, `${root}/usr/bin/${program}`, ...args],
+  ];
 }
 
 async function freePorts(count: number): Promise<number[]> {
