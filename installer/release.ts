@@ -1,28 +1,23 @@
-import { access, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { type Emit, note } from "../common/event.ts";
 import { asFailure } from "../common/failure.ts";
 import { run } from "../common/run.ts";
 import type { Plan } from "./plan.ts";
+
+const doing = "releasing the target after a failure";
 
 /**
  * After a failure: unmounts whatever of the target is mounted and stops the plan's arrays, so that a second try finds
  * free disks. What can't be released is told as a note, since the first failure is the one to report.
  */
 export async function releaseTarget({ target, steps }: Plan, emit: Emit): Promise<void> {
-  const doing = "releasing the target after a failure";
-  const attempt = async (program: string, args: string[]) => {
-    await run(program, args, { doing }).catch((error: unknown) => note(emit, asFailure(error, doing).message));
-  };
-  for (const mountPoint of await mountedBelow(target)) await attempt("umount", [mountPoint]);
-  const arrays = steps.flatMap((step) =>
-    step.kind === "commands" ? step.commands.filter(([program, verb]) => program === "mdadm" && verb === "--stop") : [],
-  );
-  for (const [program, verb = "", path = ""] of arrays) {
-    const assembled = await access(path).then(
-      () => true,
-      () => false,
-    );
-    if (assembled) await attempt(program, [verb, path]);
+  try {
+    for (const mountPoint of await mountedBelow(target)) await run("umount", [mountPoint], { doing });
+    for (const { path, uuid } of plannedArrays(steps)) {
+      if (await isAssembled(path, uuid)) await run("mdadm", ["--stop", path], { doing });
+    }
+  } catch (error) {
+    note(emit, asFailure(error, doing).message);
   }
 }
 
@@ -31,9 +26,23 @@ async function mountedBelow(target: string): Promise<string[]> {
   const mounts = (await readFile("/proc/self/mounts", "utf8")).trim().split("\n");
   return mounts
     .map((line) => line.split(" ")[1] ?? "")
-    .filter(
-      (mountPoint) =>
-        mountPoint === target || mountPoint.startsWith(`${target}/`) || mountPoint.startsWith(`${target}-`),
-    )
+    .filter((path) => path === target || path.startsWith(`${target}/`) || path.startsWith(`${target}-`))
     .reverse();
+}
+
+function plannedArrays(steps: Plan["steps"]): { path: string; uuid: string }[] {
+  const commands = steps.flatMap((step) => (step.kind === "commands" ? step.commands : []));
+  return commands
+    .filter(([program, verb]) => program === "mdadm" && verb === "--create")
+    .map(([, , path = "", ...options]) => {
+      const uuid = options.find((option) => option.startsWith("--uuid="))?.slice("--uuid=".length) ?? "";
+      return { path, uuid };
+    });
+}
+
+/** An array of that name need not be ours: mdadm(8), --detail --export. */
+async function isAssembled(path: string, uuid: string): Promise<boolean> {
+  // 1: there is no such array, 4: it cannot be looked at.
+  const { stdout } = await run("mdadm", ["--detail", "--export", path], { doing, accept: [0, 1, 4] });
+  return stdout.split("\n").includes(`MD_UUID=${uuid}`);
 }

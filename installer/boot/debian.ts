@@ -57,68 +57,59 @@ function ownDevices({ disks, arrays }: Layout): string[] {
   return [...partitions, ...arrays.map(({ path }) => path)];
 }
 
-function initramfsStep({ layout, target }: BootContext): Step {
-  return {
-    kind: "run-in-target",
-    name: "initramfs",
-    title: "build the initramfs",
-    target,
-    devices: ownDevices(layout),
-    commands: [["update-initramfs", "-u", "-k", "all"]],
-  };
+interface TargetWork {
+  name: string;
+  title: string;
+  commands: readonly Command[];
+  input?: string;
+}
+
+function inTarget({ layout, target }: BootContext, work: TargetWork): Step {
+  return { kind: "run-in-target", target, devices: ownDevices(layout), ...work };
+}
+
+function initramfsStep(context: BootContext): Step {
+  const commands: Command[] = [["update-initramfs", "-u", "-k", "all"]];
+  return inTarget(context, { name: "initramfs", title: "build the initramfs", commands });
 }
 
 /**
  * debconf remembers the disks by their stable names: an upgrade of GRUB then renews every one of them, not only the
  * first.
  */
-function grubConfigurationStep({ layout, firmware, target }: BootContext): Step {
-  const disks = layout.disks.map(({ disk }) => disk.path).join(", ");
+function grubConfigurationStep(context: BootContext): Step {
+  const disks = context.layout.disks.map(({ disk }) => disk.path).join(", ");
   const selections = [
-    ...(firmware.includes("bios") ? [`grub-pc grub-pc/install_devices multiselect ${disks}`] : []),
+    ...(context.firmware.includes("bios") ? [`grub-pc grub-pc/install_devices multiselect ${disks}`] : []),
     "grub-efi-amd64 grub2/force_efi_extra_removable boolean true",
   ];
-  return {
-    kind: "run-in-target",
+  return inTarget(context, {
     name: "grub-configuration",
     title: "write GRUB's configuration",
-    target,
-    devices: ownDevices(layout),
     input: `${selections.join("\n")}\n`,
     commands: [["debconf-set-selections"], ["update-grub"]],
-  };
+  });
 }
 
-function biosStep({ layout, target }: BootContext): Step {
-  return {
-    kind: "run-in-target",
+function biosStep(context: BootContext): Step {
+  const { disks } = context.layout;
+  return inTarget(context, {
     name: "grub-bios",
-    title: `install GRUB for BIOS on ${layout.disks.length} disk(s)`,
-    target,
-    devices: ownDevices(layout),
-    commands: layout.disks.map(({ disk }): Command => ["grub-install", "--target=i386-pc", disk.path]),
-  };
+    title: `install GRUB for BIOS on ${disks.length} disk(s)`,
+    commands: disks.map(({ disk }): Command => ["grub-install", "--target=i386-pc", disk.path]),
+  });
 }
 
-/** The fallback path EFI/BOOT/BOOTX64.EFI boots a disk whose NVRAM entry is lost, or that moved to another server. */
-function uefiStep({ layout, target }: BootContext): Step {
-  return {
-    kind: "run-in-target",
+/**
+ * The fallback path EFI/BOOT/BOOTX64.EFI boots a disk whose NVRAM entry is lost, or that moved to another server.
+ */
+function uefiStep(context: BootContext): Step {
+  const paths = ["--efi-directory=/boot/efi", "--bootloader-id=debian", "--force-extra-removable"];
+  return inTarget(context, {
     name: "grub-uefi",
     title: "install GRUB for UEFI",
-    target,
-    devices: ownDevices(layout),
-    commands: [
-      [
-        "grub-install",
-        "--target=x86_64-efi",
-        "--efi-directory=/boot/efi",
-        "--bootloader-id=debian",
-        "--force-extra-removable",
-        "--no-nvram",
-      ],
-    ],
-  };
+    commands: [["grub-install", "--target=x86_64-efi", ...paths, "--no-nvram"]],
+  });
 }
 
 function syncEspSteps({ layout, target }: BootContext): Step[] {
