@@ -40,9 +40,9 @@ function plannedArrays(steps: Plan["steps"]): { path: string; uuid: string }[] {
     });
 }
 
-/** An array of that name need not be ours: mdadm(8), --detail --export. */
+/** An array of that name need not be ours. */
 async function isAssembled(path: string, uuid: string): Promise<boolean> {
-  // 1: there is no such array, 4: it cannot be looked at.
-  const { stdout } = await run("mdadm", ["--detail", "--export", path], { doing, accept: [0, 1, 4] });
+  // mdadm(8), exit status of --detail: 1 and 2 for failed members, 4 where there is no array to look at.
+  const { stdout } = await run("mdadm", ["--detail", "--export", path], { doing, accept: [0, 1, 2, 4] });
   return stdout.split("\n").includes(`MD_UUID=${uuid}`);
 }
