@@ -19,7 +19,7 @@ const instance = {
 };
 
 const preparing = { step: "prepare", title: "make a Debian 12 cloud image and a rescue system from packages (once)" };
-await reportStep(emit, preparing, buildCachedParts);
+await reportStep(emit, preparing, () => buildCachedParts(emit));
 await using stage = await openStage(emit);
 const image = await castImage(stage.directory, openStore(`file://${stage.mirror}`), emit);
 

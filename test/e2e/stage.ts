@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Emit } from "../../common/event.ts";
+import { type Emit, note } from "../../common/event.ts";
 import { run } from "../../common/run.ts";
 import { createPhoneHomeService } from "../../installer/phone-home/service.ts";
 import type { BootedServer } from "../lab/qemu.ts";
@@ -44,8 +44,10 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** Slow to build, the same for all, and kept: the vendor image and the rescue system, side by side. */
-export async function buildCachedParts(): Promise<void> {
-  await Promise.all([buildVendorImage(), buildRescueSystem()]);
+export async function buildCachedParts(emit: Emit = () => {}): Promise<void> {
+  // mmdebstrap's own account of its progress; what dpkg says besides is for nobody.
+  const follow = (name: string) => (line: string) => line.startsWith("I: ") && note(emit, `${name}: ${line.slice(3)}`);
+  await Promise.all([buildVendorImage(follow("vendor image")), buildRescueSystem(follow("rescue system"))]);
 }
 
 export async function openStage(emit: Emit = () => {}): Promise<Stage> {
