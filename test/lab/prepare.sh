@@ -3,8 +3,9 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-packages="busybox-static cloud-init cpio curl dosfstools e2fsprogs gdisk iproute2 kmod lvm2 mdadm mmdebstrap mtools openssh-client ovmf packer parted
-  qemu-system-x86 qemu-utils socat squashfs-tools udev uidmap user-mode-linux util-linux xorriso zstd"
+packages="acl attr busybox-static cloud-init cpio curl dosfstools e2fsprogs gdisk iproute2 kmod libcap2-bin lvm2 mdadm
+  mmdebstrap mtools openssh-client openssh-server ovmf packer procps qemu-system-x86 qemu-utils socat
+  udev user-mode-linux util-linux xorriso zstd"
 
 fail() {
   echo "prepare: $1" >&2
@@ -30,8 +31,11 @@ if [ -n "$missing" ]; then
     touch /etc/cloud/cloud-init.disabled
     ;;
   esac
+  # Programs are wanted, no services: 101 is "action forbidden by policy" (invoke-rc.d(8)). A policy of the machine's own stays.
+  policy=/usr/sbin/policy-rc.d
+  if [ -e "$policy" ]; then policy=; else printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod 755 "$policy"; fi
   log=$(mktemp)
-  trap 'rm -f "$log"' EXIT
+  trap 'rm -f "$log" $policy' EXIT
   export DEBIAN_FRONTEND=noninteractive
   # shellcheck disable=SC2086 # a list of words
   { apt-get update -qq && apt-get install -qq --no-install-recommends $missing; } >"$log" 2>&1 </dev/null || {
