@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/../.."
 
 packages="acl attr busybox-static cloud-init cpio curl dosfstools e2fsprogs gdisk iproute2 kmod libcap2-bin lvm2 mdadm
-  mmdebstrap mtools openssh-client openssh-server ovmf packer procps qemu-system-x86 qemu-utils socat
+  mmdebstrap mount mtools openssh-client openssh-server ovmf packer procps qemu-system-x86 qemu-utils socat
   udev user-mode-linux util-linux xorriso zstd"
 
 fail() {
