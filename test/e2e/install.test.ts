@@ -105,13 +105,19 @@ describe("first boots", () => {
   });
 });
 
+/**
+ * These servers were installed without firmware in sight, so they have no boot entries of their own, and OVMF's are no
+ * help: losing a disk renames the other, and a renamed disk goes behind network boot and the firmware's shell. A
+ * firmware without any entries finds the fallback path. The installer's own entries are the matrix's business.
+ */
 describe("with one disk pulled", () => {
   const cases = (["uefi", "bios"] as const).flatMap((firmware) => [0, 1].map((removed) => ({ firmware, removed })));
 
   test.concurrent.each(cases)(
     "$firmware, without disk $removed, the server comes up",
     async ({ firmware, removed }) => {
-      await using booted = await plainServer.boot({ firmware, removedDisks: [removed], snapshot: true });
+      const pulled = { removedDisks: [removed], snapshot: true, forgetEntries: true };
+      await using booted = await plainServer.boot({ firmware, ...pulled });
       await booted.waitForLine(/Debian GNU\/Linux 12 web-1 ttyS0/, bootLimitMs);
       const { stdout } = await booted.ssh(
         "debian",

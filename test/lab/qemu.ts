@@ -16,6 +16,8 @@ export interface BootOptions {
   removedDisks?: readonly number[];
   /** What this boot writes is thrown away, so that several can start from one installation, also side by side. */
   snapshot?: boolean;
+  /** UEFI starts with no boot entries at all, as after a change of the mainboard: it looks for the fallback path. */
+  forgetEntries?: boolean;
 }
 
 export interface BootedServer extends Machine {
@@ -109,35 +111,41 @@ export async function startRescueInQemu(
 }
 
 async function machineArguments(hardware: ServerHardware, options: BootOptions): Promise<string[]> {
-  const { firmware, removedDisks = [], snapshot = false } = options;
+  const { firmware, removedDisks = [], snapshot = false, forgetEntries = false } = options;
   const accelerator = (await hasWorkingKvm()) ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg,thread=multi"];
   const disks = hardware.disks.flatMap(({ file, serial }, position) => {
     if (removedDisks.includes(position)) return [];
+    const drive = `if=none,id=disk${position},format=raw,discard=unmap,cache=unsafe,snapshot=${onOff(snapshot)},file=${file}`;
+    // A controller for each disk, in a slot of its own: OVMF finds no disk on a controller whose first target is missing,
+    // and a disk keeps its UEFI path when another one is pulled.
+    const controller = `virtio-scsi-pci,id=scsi${position},addr=0x${(0x10 + position).toString(16)}`;
     // SeaBIOS tries one disk only, unless told an order (a rescue kernel takes 0); UEFI has its own in the variables.
     const order = firmware === "bios" ? `,bootindex=${position + 1}` : "";
-    return [
-      ...[
-        "-drive",
-        `if=none,id=disk${position},format=raw,discard=unmap,cache=unsafe,snapshot=${onOff(snapshot)},file=${file}`,
-      ],
-      ...["-device", `scsi-hd,bus=scsi.0,scsi-id=${position},drive=disk${position},serial=${serial}${order}`],
-    ];
+    const disk = `scsi-hd,bus=scsi${position}.0,drive=disk${position},serial=${serial}${order}`;
+    return ["-drive", drive, "-device", controller, "-device", disk];
   });
   return [
     ...["-name", hardware.name, "-machine", "q35", ...accelerator, "-smp", "2", "-m", `${hardware.memoryMiB}M`],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-rtc", "base=utc", "-device", "virtio-rng-pci"],
     ...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
-    ...(firmware === "uefi" ? await firmwareArguments(hardware, snapshot) : []),
-    ...["-device", "virtio-scsi-pci,id=scsi", ...disks, "-device", "virtio-net-pci,netdev=network,romfile="],
+    ...(firmware === "uefi" ? await firmwareArguments(hardware, snapshot, forgetEntries) : []),
+    ...disks,
+    ...["-device", "virtio-net-pci,netdev=network,romfile="],
   ];
 }
 
-async function firmwareArguments({ directory }: ServerHardware, snapshot: boolean): Promise<string[]> {
-  const variables = `${directory}/uefi-variables.fd`;
-  await copyFile("/usr/share/OVMF/OVMF_VARS_4M.fd", variables, constants.COPYFILE_EXCL).catch(ignoreExisting);
+async function firmwareArguments(
+  { directory }: ServerHardware,
+  snapshot: boolean,
+  forgetEntries: boolean,
+): Promise<string[]> {
+  const blank = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+  const own = `${directory}/uefi-variables.fd`;
+  await copyFile(blank, own, constants.COPYFILE_EXCL).catch(ignoreExisting);
+  const variables = forgetEntries ? `snapshot=on,file=${blank}` : `snapshot=${onOff(snapshot)},file=${own}`;
   return [
     ...["-drive", "if=pflash,unit=0,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"],
-    ...["-drive", `if=pflash,unit=1,format=raw,snapshot=${onOff(snapshot)},file=${variables}`],
+    ...["-drive", `if=pflash,unit=1,format=raw,${variables}`],
   ];
 }
 
