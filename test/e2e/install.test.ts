@@ -118,12 +118,8 @@ describe("with one disk pulled", () => {
     async ({ firmware, removed }) => {
       const pulled = { removedDisks: [removed], snapshot: true, forgetEntries: true };
       await using booted = await plainServer.boot({ firmware, ...pulled });
-      await booted.waitForLine(/Debian GNU\/Linux 12 web-1 ttyS0/, bootLimitMs);
-      const { stdout } = await booted.ssh(
-        "debian",
-        stage.keyFile,
-        "hostname; cat /proc/mdstat /etc/motd; test -d /sys/firmware/efi; echo efi $?",
-      );
+      const look = "hostname; cat /proc/mdstat /etc/motd; test -d /sys/firmware/efi; echo efi $?";
+      const { stdout } = await booted.sshWhenUp("debian", stage.keyFile, look, bootLimitMs);
       expect(stdout).toContain("web-1");
       expect(stdout).toMatch(/\[(U_|_U)\]/);
       expect(stdout).toContain("hello from the job");

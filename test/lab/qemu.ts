@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { constants } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { createConnection } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { type RunResult, run } from "../../common/run.ts";
 import type { Firmware, ServerHardware } from "./hardware.ts";
 import { hasWorkingKvm } from "./kvm.ts";
@@ -25,6 +26,11 @@ export interface BootedServer extends Machine {
   powerOff(timeoutMs: number): Promise<void>;
   /** Runs a command line as the user by SSH. @throws Failure `command-failed` */
   ssh(user: string, keyFile: string, commandLine: string): Promise<RunResult>;
+  /**
+   * Tries `ssh` until it succeeds: a person can log in then.
+   * @throws Failure of the last attempt, once the time is over or the server is off
+   */
+  sshWhenUp(user: string, keyFile: string, commandLine: string, timeoutMs: number): Promise<RunResult>;
 }
 
 /** Starts a server from its own disks. The host's 127.0.0.1 is at 10.0.2.2 for it. */
@@ -45,6 +51,12 @@ export async function bootFromDisks(hardware: ServerHardware, options: BootOptio
     ],
     logFile: `${hardware.directory}/console-${options.firmware}-${sshPort}.log`,
   });
+  const settings = ["BatchMode=yes", "ConnectTimeout=30", "LogLevel=ERROR", "StrictHostKeyChecking=no"];
+  const flags = [...settings, "UserKnownHostsFile=/dev/null"].flatMap((setting) => ["-o", setting]);
+  const ssh = (user: string, keyFile: string, commandLine: string) =>
+    run("ssh", ["-i", keyFile, "-p", String(sshPort), ...flags, `${user}@127.0.0.1`, commandLine], {
+      doing: `running a command on ${hardware.name}`,
+    });
   return {
     ...machine,
     [Symbol.asyncDispose]: () => machine.cut(),
@@ -57,26 +69,23 @@ export async function bootFromDisks(hardware: ServerHardware, options: BootOptio
       await machine.exit;
       clearTimeout(timer);
     },
-    ssh: (user, keyFile, commandLine) =>
-      run(
-        "ssh",
-        [
-          ...[
-            "-i",
-            keyFile,
-            "-p",
-            String(sshPort),
-            "-o",
-            "BatchMode=yes",
-            "-o",
-            "ConnectTimeout=30",
-            "-o",
-            "LogLevel=ERROR",
-          ],
-          ...["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", `${user}@127.0.0.1`, commandLine],
-        ],
-        { doing: `running a command on ${hardware.name}` },
-      ),
+    ssh,
+    async sshWhenUp(user, keyFile, commandLine, timeoutMs) {
+      const deadline = performance.now() + timeoutMs;
+      let isOff = false;
+      machine.exit.then(() => {
+        isOff = true;
+      });
+      for (;;) {
+        try {
+          return await ssh(user, keyFile, commandLine);
+        } catch (error) {
+          if (isOff || performance.now() > deadline) throw error;
+          // QEMU answers for a server that does not listen yet, and resets at once.
+          await pause(5000);
+        }
+      }
+    },
   };
 }
 

@@ -34,8 +34,7 @@ test("installed under UEFI, the server boots by its own NVRAM entry, and by the 
   ] as const) {
     await using booted = await server.boot({ firmware: "uefi", removedDisks });
     if (removedDisks.length === 0) await stage.waitForReport(wanted, booted);
-    else await booted.waitForLine(/Debian GNU\/Linux 12 uefi-1 ttyS0/, 12 * 60_000);
-    const { stdout } = await booted.ssh("debian", stage.keyFile, "sudo efibootmgr");
+    const { stdout } = await booted.sshWhenUp("debian", stage.keyFile, "sudo efibootmgr", 12 * 60_000);
     const current = /^BootCurrent: (\w{4})$/m.exec(stdout)?.[1];
     expect(stdout).toMatch(new RegExp(`^Boot${current}\\* ${label.replace(/[()/]/g, "\\$&")}`, "m"));
     await booted.powerOff(5 * 60_000);
