@@ -83,7 +83,7 @@ describe("installations", () => {
 });
 
 describe("first boots", () => {
-  test.concurrent("under UEFI: cloud-init did what the job said, and the server phoned home", async () => {
+  test("under UEFI: cloud-init did what the job said, and the server phoned home", async () => {
     await using booted = await plainServer.boot({ firmware: "uefi" });
     const report = await stage.waitForReport(plain, booted);
     expect(report).toMatchObject({ hostname: "web-1", instanceId: plain.uuid, cloudInit: "done", sshd: "answers" });
@@ -97,7 +97,7 @@ describe("first boots", () => {
     await booted.powerOff(bootLimitMs);
   });
 
-  test.concurrent("under BIOS: the phone home arrives although the user's script purges cloud-init", async () => {
+  test("under BIOS: the phone home arrives although the user's script purges cloud-init", async () => {
     await using booted = await purgingServer.boot({ firmware: "bios" });
     const report = await stage.waitForReport(purging, booted);
     expect(report).toMatchObject({ hostname: "web-2", instanceId: purging.uuid, cloudInit: "removed" });
@@ -113,17 +113,14 @@ describe("first boots", () => {
 describe("with one disk pulled", () => {
   const cases = (["uefi", "bios"] as const).flatMap((firmware) => [0, 1].map((removed) => ({ firmware, removed })));
 
-  test.concurrent.each(cases)(
-    "$firmware, without disk $removed, the server comes up",
-    async ({ firmware, removed }) => {
-      const pulled = { removedDisks: [removed], snapshot: true, forgetEntries: true };
-      await using booted = await plainServer.boot({ firmware, ...pulled });
-      const look = "hostname; cat /proc/mdstat /etc/motd; test -d /sys/firmware/efi; echo efi $?";
-      const { stdout } = await booted.sshWhenUp("debian", stage.keyFile, look, bootLimitMs);
-      expect(stdout).toContain("web-1");
-      expect(stdout).toMatch(/\[(U_|_U)\]/);
-      expect(stdout).toContain("hello from the job");
-      expect(stdout).toContain(firmware === "uefi" ? "efi 0" : "efi 1");
-    },
-  );
+  test.each(cases)("$firmware, without disk $removed, the server comes up", async ({ firmware, removed }) => {
+    const pulled = { removedDisks: [removed], snapshot: true, forgetEntries: true };
+    await using booted = await plainServer.boot({ firmware, ...pulled });
+    const look = "hostname; cat /proc/mdstat /etc/motd; test -d /sys/firmware/efi; echo efi $?";
+    const { stdout } = await booted.sshWhenUp("debian", stage.keyFile, look, bootLimitMs);
+    expect(stdout).toContain("web-1");
+    expect(stdout).toMatch(/\[(U_|_U)\]/);
+    expect(stdout).toContain("hello from the job");
+    expect(stdout).toContain(firmware === "uefi" ? "efi 0" : "efi 1");
+  });
 });
