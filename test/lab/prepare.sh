@@ -16,7 +16,7 @@ fail() {
 [ "$(id -u)" = 0 ] || fail "the lab makes disks and network namespaces, which only root may" "run this as root, in a machine that you can spare"
 . /etc/os-release 2>/dev/null || true
 [ "${ID:-}" = debian ] && [ "${VERSION_ID:-}" = 12 ] ||
-  fail "the lab runs on Debian 12, this is ${PRETTY_NAME:-another system}" "use a virtual machine or a container with Debian 12"
+  fail "the lab runs on Debian 12, this is ${PRETTY_NAME:-another system}" "use a virtual machine with Debian 12"
 
 missing=
 for package in $packages; do

@@ -22,7 +22,7 @@ export interface BootOptions {
 }
 
 export interface BootedServer extends Machine {
-  /** Presses the power button and waits until the server is off. */
+  /** Presses the power button and waits until the server is off. @throws Error when it had to be cut after the time */
   powerOff(timeoutMs: number): Promise<void>;
   /** Runs a command line as the user by SSH. @throws Failure `command-failed` */
   ssh(user: string, keyFile: string, commandLine: string): Promise<RunResult>;
@@ -65,9 +65,15 @@ export async function bootFromDisks(hardware: ServerHardware, options: BootOptio
       await once(connection, "connect");
       connection.end("system_powerdown\n");
       connection.resume();
-      const timer = setTimeout(() => void machine.cut(), timeoutMs);
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        void machine.cut();
+      }, timeoutMs);
       await machine.exit;
       clearTimeout(timer);
+      if (late)
+        throw new Error(`${hardware.name} was still on ${timeoutMs / 1000} s after its power button was pressed`);
     },
     ssh,
     async sshWhenUp(user, keyFile, commandLine, timeoutMs) {
