@@ -1,4 +1,4 @@
-import type { Writable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ExecaError, execa } from "execa";
 import { Failure } from "./failure.ts";
@@ -16,6 +16,11 @@ export interface RunOptions {
   timeoutMs?: number;
   /** Each line of standard output and error as it comes. */
   onLine?: (line: string) => void;
+  /**
+   * Gets standard output as it comes, in place of `stdout` in the result. What it throws ends the program and is
+   * thrown; that it is content does not make a failed program succeed.
+   */
+  consume?: (stdout: AsyncIterable<Uint8Array>) => Promise<void>;
   /** How to show the command where a wrapper would hide what matters. */
   shownAs?: readonly [string, ...string[]];
   /** Exit codes that are answers, not failures. Default: [0]. */
@@ -57,7 +62,7 @@ const cleanEnvironment = {
  * @throws Failure `programs-missing` (configuration), `command-failed` (failed), `interrupted`
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const { doing, input, env, cwd, signal, timeoutMs, onLine, accept = [0] } = options;
+  const { doing, input, env, cwd, signal, timeoutMs, onLine, consume, accept = [0] } = options;
   const [shownProgram, ...shownArgs] = options.shownAs ?? [program, ...args];
   const command = formatCommand(shownProgram, shownArgs);
   for (const observer of observers) observer(command);
@@ -69,14 +74,18 @@ export async function run(program: string, args: readonly string[], options: Run
       extendEnv: false,
       maxBuffer: 64 * 2 ** 20,
       ...(watch && { stdout: watch, stderr: watch }),
+      ...(consume && { stdout: "pipe", buffer: { stdout: false } }),
       ...(input === undefined ? { stdin: "ignore" } : streamed ? { stdin: "pipe" } : { input }),
       ...(cwd === undefined ? {} : { cwd }),
       ...(signal === undefined ? {} : { cancelSignal: signal }),
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
     });
-    const feeding = streamed && child.stdin ? feed(input, child.stdin, () => child.kill("SIGKILL")) : undefined;
-    const [fed] = await Promise.allSettled([feeding, child]);
+    const kill = () => child.kill("SIGKILL");
+    const feeding = streamed && child.stdin ? feed(input, child.stdin, kill) : undefined;
+    const consuming = consume && child.stdout ? drain(child.stdout, consume, kill) : undefined;
+    const [fed, consumed] = await Promise.allSettled([feeding, consuming, child]);
     if (fed.status === "rejected") throw fed.reason;
+    if (consumed.status === "rejected") throw consumed.reason;
     const { stdout } = await child;
     return { stdout: String(stdout ?? ""), exitCode: 0 };
   } catch (error) {
@@ -112,6 +121,20 @@ async function feed(source: AsyncIterable<Uint8Array>, stdin: Writable, kill: ()
   };
   await pipeline(guarded(), stdin).catch(() => {});
   if (sourceFailure) throw sourceFailure.error;
+}
+
+/** A program whose consumer has failed would wait for ever to write on. */
+async function drain(
+  stdout: Readable,
+  consume: (stdout: AsyncIterable<Uint8Array>) => Promise<void>,
+  kill: () => void,
+): Promise<void> {
+  try {
+    await consume(stdout);
+  } catch (error) {
+    kill();
+    throw error;
+  }
 }
 
 function commandFailure(program: string, command: string, doing: string, error: ExecaError): Failure {

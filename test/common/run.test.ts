@@ -50,6 +50,29 @@ test("what is fed by a stream that fails ends in that failure, not in success", 
   await expect(run("cat", [], { doing, input: broken() })).rejects.toThrow(/connection lost/);
 });
 
+const count = (sizes: number[]) => async (stdout: AsyncIterable<Uint8Array>) => {
+  for await (const chunk of stdout) sizes.push(chunk.length);
+};
+
+test("a consumer gets standard output as it comes, and one program can feed another", async () => {
+  const sizes: number[] = [];
+  await run("head", ["-c", "300000", "/dev/zero"], {
+    doing,
+    consume: async (stdout) => void (await run("cat", [], { doing, input: stdout, consume: count(sizes) })),
+  });
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300_000);
+});
+
+test("a program that fails has failed, however content its consumer is", async () => {
+  const failing = run("sh", ["-c", "echo half; exit 4"], { doing, consume: count([]) });
+  await expect(failing).rejects.toMatchObject({ code: "command-failed", data: { exitCode: 4 } });
+});
+
+test("a consumer that fails ends the program, and its own error is thrown", async () => {
+  const consume = async () => Promise.reject(new Error("disk full"));
+  await expect(run("yes", [], { doing, consume })).rejects.toThrow("disk full");
+});
+
 test("commands are shown ready to paste", async () => {
   const seen: string[] = [];
   const end = observeCommands((command) => seen.push(command));
