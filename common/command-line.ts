@@ -14,8 +14,8 @@ export interface Session {
   signal: AbortSignal;
 }
 
-/** One verb: it gets its options and its one positional argument (empty where it takes none). */
-export type Verb<Options> = (session: Session, options: Options, argument: string) => Promise<void>;
+/** One verb: it gets its options and its positional arguments (empty where it takes none). */
+export type Verb<Options> = (session: Session, options: Options, first: string, second: string) => Promise<void>;
 
 interface GlobalOptions {
   json?: boolean;
@@ -35,7 +35,7 @@ export function addGlobalOptions(program: Command): Command {
 export function action<Options extends object>(verb: Verb<Options>) {
   return async function (this: Command): Promise<void> {
     const session = openSession(this.optsWithGlobals<GlobalOptions>());
-    await verb(session, this.opts<Options>(), this.args[0] ?? "");
+    await verb(session, this.opts<Options>(), this.args[0] ?? "", this.args[1] ?? "");
   };
 }
 

@@ -3,7 +3,12 @@ import { asFailure, type Failure } from "./failure.ts";
 
 const failureSchema = z.object({ code: z.string(), message: z.string(), hint: z.string().optional() });
 
-const common = { version: z.literal(1), time: z.iso.datetime() };
+const common = {
+  version: z.literal(1),
+  time: z.iso.datetime(),
+  /** Which of several operations side by side in one stream it belongs to: `debian-12`. */
+  scope: z.string().optional(),
+};
 const step = { step: z.string() };
 
 /**
@@ -104,4 +109,9 @@ export async function reportStep<T>(
 /** A line for people that belongs to no step's life, such as a script's output or a warning. */
 export function note(emit: Emit, text: string): void {
   emit({ ...stamp(), kind: "note", text });
+}
+
+/** Marks all that an operation says as its own, for a stream that others share. */
+export function withScope(emit: Emit, scope: string): Emit {
+  return (event) => emit({ ...event, scope });
 }

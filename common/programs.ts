@@ -8,11 +8,13 @@ export const programFolders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin",
 /** The Debian package that brings a program. */
 const packages: Readonly<Record<string, string>> = {
   chroot: "coreutils",
+  cp: "coreutils",
   dd: "coreutils",
   debugfs: "e2fsprogs",
   e2fsck: "e2fsprogs",
   efibootmgr: "efibootmgr",
   flock: "util-linux",
+  gpgv: "gpgv",
   lsblk: "util-linux",
   mdadm: "mdadm",
   "mkfs.ext4": "e2fsprogs",
@@ -22,6 +24,7 @@ const packages: Readonly<Record<string, string>> = {
   packer: "packer",
   resize2fs: "e2fsprogs",
   setpriv: "util-linux",
+  setsid: "util-linux",
   sgdisk: "gdisk",
   tar: "tar",
   truncate: "coreutils",
@@ -30,6 +33,7 @@ const packages: Readonly<Record<string, string>> = {
   unshare: "util-linux",
   wipefs: "util-linux",
   xorriso: "xorriso",
+  xz: "xz-utils",
 };
 
 /**

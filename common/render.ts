@@ -10,13 +10,13 @@ export function renderJson(output: Writable): Renderer {
   return (event) => output.write(`${JSON.stringify(event)}\n`);
 }
 
-/** Plain lines, for logs and pipes; progress at most once a second. */
+/** Plain lines, for logs and pipes; progress at most once a second from each of several operations side by side. */
 export function renderLines(output: Writable): Renderer {
-  let lastProgressAt = Number.NEGATIVE_INFINITY;
+  const lastProgressAt = new Map<string | undefined, number>();
   return (event) => {
     if (event.kind === "step-progress") {
-      if (performance.now() - lastProgressAt < 1000) return;
-      lastProgressAt = performance.now();
+      if (performance.now() - (lastProgressAt.get(event.scope) ?? Number.NEGATIVE_INFINITY) < 1000) return;
+      lastProgressAt.set(event.scope, performance.now());
     }
     output.write(`${describe(event)}\n`);
   };
@@ -25,13 +25,17 @@ export function renderLines(output: Writable): Renderer {
 /** For a terminal: the running step's progress is redrawn in place, with a bar, the rate and the time left. */
 export function renderTerminal(output: Writable & { columns?: number }): Renderer {
   return (event) => {
-    const line = event.kind === "step-progress" ? describeProgress(event) : describe(event);
+    const line = describe(event);
     const fitting = line.slice(0, Math.max((output.columns ?? 80) - 1, 20));
     output.write(event.kind === "step-progress" ? `\r\x1b[K${fitting}` : `\r\x1b[K${line}\n`);
   };
 }
 
 function describe(event: Event): string {
+  return event.scope === undefined ? describeAlone(event) : `${event.scope}: ${describeAlone(event).trimStart()}`;
+}
+
+function describeAlone(event: Event): string {
   switch (event.kind) {
     case "operation-started":
       return `${event.operation} of ${event.subject}`;

@@ -1,4 +1,4 @@
-import type { Readable, Writable } from "node:stream";
+import { PassThrough, type Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { ExecaError, execa } from "execa";
 import { Failure } from "./failure.ts";
@@ -68,6 +68,7 @@ export async function run(program: string, args: readonly string[], options: Run
   for (const observer of observers) observer(command);
   const watch = onLine && [{ transform: watchLines(onLine) }];
   const streamed = input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array);
+  let feeding: Promise<void> | undefined;
   try {
     const child = execa(program, args, {
       env: { ...cleanEnvironment, ...env },
@@ -81,16 +82,19 @@ export async function run(program: string, args: readonly string[], options: Run
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
     });
     const kill = () => child.kill("SIGKILL");
-    const feeding = streamed && child.stdin ? feed(input, child.stdin, kill) : undefined;
+    feeding = streamed && child.stdin ? feed(input, child.stdin, kill) : undefined;
     const consuming = consume && child.stdout ? drain(child.stdout, consume, kill) : undefined;
-    const [fed, consumed] = await Promise.allSettled([feeding, consuming, child]);
-    if (fed.status === "rejected") throw fed.reason;
+    // A program that has failed does not wait for its source, which may have nothing more to say for ever.
+    const fedOrFailed = Promise.race([feeding, child.then(() => feeding)]);
+    const [fed, consumed] = await Promise.allSettled([fedOrFailed, consuming, child]);
+    if (fed.status === "rejected" && !(fed.reason instanceof ExecaError)) throw fed.reason;
     if (consumed.status === "rejected") throw consumed.reason;
     const { stdout } = await child;
     return { stdout: String(stdout ?? ""), exitCode: 0 };
   } catch (error) {
     if (!(error instanceof ExecaError)) throw error;
-    if (error.exitCode !== undefined && accept.includes(error.exitCode)) {
+    if (!error.isCanceled && error.exitCode !== undefined && accept.includes(error.exitCode)) {
+      await feeding;
       return { stdout: String(error.stdout), exitCode: error.exitCode };
     }
     throw commandFailure(program, command, doing, error);
@@ -129,11 +133,18 @@ async function drain(
   consume: (stdout: AsyncIterable<Uint8Array>) => Promise<void>,
   kill: () => void,
 ): Promise<void> {
+  // Output that nobody reads yet is thrown away, by execa after a moment and by Node when the program exits. A consumer
+  // may have much to prepare before it reads.
+  const held = new PassThrough();
+  pipeline(stdout, held).catch(() => {});
   try {
-    await consume(stdout);
+    await consume(held);
   } catch (error) {
     kill();
     throw error;
+  } finally {
+    // What a consumer leaves must not keep the program waiting.
+    held.resume();
   }
 }
 

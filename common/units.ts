@@ -51,3 +51,22 @@ export function formatDuration(milliseconds: number): string {
   if (seconds < 60) return `${seconds} s`;
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, "0")} s`;
 }
+
+const durationFactors: Record<string, number> = { s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/**
+ * Reads a duration such as `90 s`, `45min`, `12h` or `7d`.
+ * @returns milliseconds, a whole number
+ * @throws Failure `duration-invalid` (configuration)
+ */
+export function parseDuration(text: string): number {
+  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/.exec(text);
+  const unit = match?.[2] ?? "";
+  if (match && Object.hasOwn(durationFactors, unit)) return Math.round(Number(match[1]) * (durationFactors[unit] ?? 0));
+  throw new Failure({
+    code: "duration-invalid",
+    kind: "configuration",
+    message: `"${text}" is not a duration`,
+    hint: `write a number and a unit: ${Object.keys(durationFactors).join(", ")}`,
+  });
+}

@@ -18,6 +18,17 @@ const channelsSchema = z.looseObject({
   formatVersion: z.literal(1),
   versions: z.record(imageVersionSchema, z.looseObject({ manifestSha256: sha256Schema })),
   channels: z.record(z.string().regex(channelPattern), imageVersionSchema),
+  /** Versions on their way out, see prune.ts: nobody new finds them, whoever found them before may still be reading. */
+  pruned: z
+    .record(
+      imageVersionSchema,
+      z.looseObject({
+        since: z.iso.datetime(),
+        /** Its objects are being removed: it can't come back before that has ended. */
+        removing: z.boolean().optional(),
+      }),
+    )
+    .optional(),
 });
 
 export type Channels = z.infer<typeof channelsSchema>;
@@ -69,26 +80,52 @@ export interface Candidate extends ImagePlace {
   channel: string;
 }
 
+export interface MoveOptions {
+  /** Throws unless the version's objects are still there: a prune may have removed what a publisher found. */
+  confirm?: () => Promise<void>;
+  signal?: AbortSignal | undefined;
+}
+
 /**
- * Lists a version and lets the channel name it, by a conditional write that is tried again when another publisher was
- * faster. A channel moves forward only: a slow publisher doesn't take back what a later one has published.
+ * Lists a version and lets the channel name it. A channel moves forward only: a slow publisher doesn't take back what a
+ * later one has published.
  * @returns whether the channel names this version now
- * @throws Failure `version-exists` (failed) where the same version is listed with another manifest
+ * @throws Failure `version-exists` (failed) where the same version is listed with another manifest, `version-leaving`
+ *   (retry) where a prune is removing it
  */
-export async function moveChannel(store: Store, candidate: Candidate, signal?: AbortSignal): Promise<boolean> {
+export async function moveChannel(store: Store, candidate: Candidate, options: MoveOptions = {}): Promise<boolean> {
+  const { confirm, signal } = options;
+  const change = async (current: Channels | undefined) => {
+    const next = addVersion(current, candidate);
+    await confirm?.();
+    return next;
+  };
+  const channels = await changeChannels(store, candidate, change, signal);
+  return versionNamedBy(channels, candidate.channel) === candidate.version;
+}
+
+/**
+ * Changes what is listed of an image by a conditional write. When another writer was faster, `change` is asked again,
+ * with what that one has left; nothing is written where it changes nothing.
+ * @returns what is listed now
+ */
+export async function changeChannels(
+  store: Store,
+  place: ImagePlace,
+  change: (current: Channels | undefined) => Channels | Promise<Channels>,
+  signal?: AbortSignal,
+): Promise<Channels> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      const current = await readTagged(store, candidate, signal);
-      const next = addVersion(current?.channels, candidate);
-      const named = versionNamedBy(next, candidate.channel) === candidate.version;
-      if (isDeepStrictEqual(next, current?.channels)) return named;
-      const bytes = Buffer.from(`${JSON.stringify(next, null, 2)}\n`);
-      await store.write(channelsKey(candidate), bytes, {
+      const current = await readTagged(store, place, signal);
+      const next = await change(current?.channels);
+      if (isDeepStrictEqual(next, current?.channels)) return next;
+      await store.write(channelsKey(place), Buffer.from(`${JSON.stringify(next, null, 2)}\n`), {
         ...(current ? { ifMatch: current.etag } : { ifAbsent: true }),
         contentType: "application/json",
         ...(signal ? { signal } : {}),
       });
-      return named;
+      return next;
     } catch (error) {
       if (!isLostRace(error)) throw error;
       await backOff(attempt, error, signal);
@@ -131,13 +168,26 @@ function addVersion(current: Channels | undefined, candidate: Candidate): Channe
       data: { expected: listed.manifestSha256, found: manifestSha256 },
     });
   }
+  if (base.pruned?.[version]?.removing) throw versionLeaving(`publishing ${name}@${version}`);
+  const { [version]: _, ...pruned } = base.pruned ?? {};
   const named = versionNamedBy(base, channel);
   const newest = named !== undefined && compareVersions(named, version) > 0 ? named : version;
   return {
     ...base,
     versions: { ...base.versions, [version]: listed ?? { manifestSha256 } },
     channels: { ...base.channels, [channel]: newest },
+    ...(base.pruned && { pruned }),
   };
+}
+
+/** @returns Failure `version-leaving` (retry) */
+export function versionLeaving(doing: string): Failure {
+  return new Failure({
+    code: "version-leaving",
+    kind: "retry",
+    message: `${doing}: a prune has been removing this version`,
+    hint: "let `metalcast prune` come to its end, then publish it again",
+  });
 }
 
 function isLostRace(error: unknown): boolean {

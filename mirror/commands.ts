@@ -1,8 +1,13 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { action } from "../common/command-line.ts";
 import { formatTable } from "../common/table.ts";
+import { parseDuration } from "../common/units.ts";
+import { describePruned } from "./describe-pruned.ts";
 import { listImages } from "./list-images.ts";
+import { type Arch, archSchema } from "./manifest.ts";
 import { openStore } from "./open-store.ts";
+import { promote } from "./promote.ts";
+import { prune } from "./prune.ts";
 import { publish } from "./publish.ts";
 
 /** The verbs of a mirror. */
@@ -35,4 +40,37 @@ export function addMirrorCommands(program: Command): void {
         print(images, formatTable(["image", "arch", "channels", "versions"], rows));
       }),
     );
+  program
+    .command("promote <reference>")
+    .description("let a channel name a version that is published: debian-12:candidate, debian-12@20261123.0")
+    .requiredOption("--on <store>", "s3://bucket/prefix or file:///directory")
+    .option("--channel <name>", "the channel that moves", "stable")
+    .addOption(archOption())
+    .action(
+      action<{ on: string; channel: string; arch: Arch }>(async ({ print, signal }, { on, ...flags }, reference) => {
+        const promoted = await promote(openStore(on), reference, { ...flags, signal });
+        const { name, version, channel, former } = promoted;
+        const before = former === version ? ", as before" : former === undefined ? "" : `, before that ${former}`;
+        print(promoted, `${name}:${channel} is ${version}${before}`);
+      }),
+    );
+  program
+    .command("prune <store>")
+    .description("remove old versions, never one that a channel names")
+    .requiredOption("--keep <number>", "how many of the newest versions of each image stay")
+    .option("--grace <duration>", "how long files stay after a version left the list", "1d")
+    .option("--dry-run", "say what would happen, and change nothing")
+    .action(
+      action<{ keep: string; grace: string; dryRun?: boolean }>(
+        async ({ emit, print, signal }, { keep, grace, dryRun = false }, url) => {
+          const graceMs = parseDuration(grace);
+          const pruned = await prune(openStore(url), { keep: Number(keep), graceMs, dryRun, emit, signal });
+          print(pruned, describePruned(pruned, dryRun));
+        },
+      ),
+    );
+}
+
+function archOption(): Option {
+  return new Option("--arch <name>", "the image's architecture").choices(archSchema.options).default("amd64");
 }

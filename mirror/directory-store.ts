@@ -16,9 +16,9 @@ import {
 import { dirname, join, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "../common/failure.ts";
+import { withLock } from "../common/file-lock.ts";
 import { CountedBody } from "./counted-body.ts";
 import { directoryFailure } from "./directory-failure.ts";
-import { withLock } from "./directory-lock.ts";
 import { exactBytes, objectShort } from "./exact-bytes.ts";
 import { checkKey, checkPrefix } from "./key.ts";
 import type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
@@ -164,7 +164,7 @@ export class DirectoryStore implements Store {
       }
       await rename(temporary, path);
     };
-    await withLock(join(this.#root, privateDirectory, "lock"), exchange, signal);
+    await withLock(join(this.#root, privateDirectory, "lock"), exchange, { signal });
   }
 
   async *#walk(directory: string, prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject, void, undefined> {

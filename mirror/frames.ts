@@ -6,6 +6,7 @@ import { asFailure, Failure } from "../common/failure.ts";
 import { downloadCut } from "./exact-bytes.ts";
 import { archiveName, type Frame, type Manifest } from "./manifest.ts";
 import { readAhead } from "./read-ahead.ts";
+import { release } from "./release.ts";
 import type { Store, StoredObject } from "./store.ts";
 
 const decompress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdDecompress);
@@ -117,7 +118,7 @@ async function* fetchOnce(
   let rest: Uint8Array = new Uint8Array();
   try {
     for (const frame of frames) {
-      const bytes = Buffer.allocUnsafe(frame.sizeBytes);
+      const bytes = Buffer.allocUnsafeSlow(frame.sizeBytes);
       for (let filled = 0; filled < bytes.byteLength; ) {
         if (rest.byteLength === 0) {
           const { done, value } = await body.next();
@@ -127,7 +128,9 @@ async function* fetchOnce(
         const part = rest.subarray(0, bytes.byteLength - filled);
         bytes.set(part, filled);
         filled += part.byteLength;
-        rest = rest.subarray(part.byteLength);
+        const left = rest.subarray(part.byteLength);
+        if (left.byteLength === 0 && rest.byteLength === rest.buffer.byteLength) release(rest);
+        rest = left;
       }
       yield { frame, bytes };
     }
@@ -154,14 +157,15 @@ async function* openFrames(
         data: { expected: frame.sha256, found },
       });
     }
-    // In one piece: Node's default of 16 KiB a piece is a trip to the pool for each.
-    const limits = { maxOutputLength: frame.plainBytes, chunkSize: Math.max(frame.plainBytes, smallestChunkBytes) };
+    // In one piece, with room to spare: Node would get itself another as large where the first is exactly full.
+    const limits = { maxOutputLength: frame.plainBytes, chunkSize: frame.plainBytes + smallestChunkBytes };
     const plain = await decompress(bytes, limits).catch((error: unknown) => {
       throw sizeMismatch(`${where} does not decompress to ${frame.plainBytes} bytes`, error);
     });
     if (plain.byteLength !== frame.plainBytes) {
       throw sizeMismatch(`${where} has ${plain.byteLength} plain bytes, the manifest says ${frame.plainBytes}`);
     }
+    release(bytes);
     onBytes?.(frame.sizeBytes);
     yield plain;
   }

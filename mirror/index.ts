@@ -7,8 +7,19 @@
  */
 export { type ReadShardOptions, readShard } from "./frames.ts";
 export { type ListedImage, listImages } from "./list-images.ts";
-export { type Arch, type Frame, type Manifest, manifestSchema, parseManifest, type Shard } from "./manifest.ts";
+export {
+  type Arch,
+  type Frame,
+  type ImageFacts,
+  type Manifest,
+  manifestSchema,
+  parseManifest,
+  type Shard,
+  sha256Schema,
+} from "./manifest.ts";
 export { openStore, type StoreOptions } from "./open-store.ts";
+export { type Promoted, type PromoteOptions, promote } from "./promote.ts";
+export { type PrunedVersion, type PruneOptions, prune } from "./prune.ts";
 export { type Published, type PublishOptions, publish } from "./publish.ts";
 export { formatReference, type ImageReference, parseReference } from "./reference.ts";
 export { type ResolvedImage, resolveImage } from "./resolve.ts";

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { Failure } from "../common/failure.ts";
 import { findLayoutProblems } from "./layout.ts";
 
-/** Of one frame, packed or plain: bounds the memory of whoever reads it. */
-const frameLimitBytes = 64 * 2 ** 20;
+/** Of one frame, packed or plain: bounds the memory of whoever reads it. The factory's have 4 MiB. */
+const frameLimitBytes = 16 * 2 ** 20;
 
 export const sha256Schema = z.string().regex(/^[0-9a-f]{64}$/, "expected a SHA-256 in lower-case hexadecimal");
 const count = z.number().int().nonnegative();
@@ -34,7 +34,8 @@ const frameSchema = z.object({
 
 /**
  * A run of whole frames that holds whole tar members. The first shard and the last hold every directory (to make them,
- * and to settle their metadata); those between hold files, and can be unpacked side by side.
+ * and to settle their metadata); those between hold files, and can be unpacked side by side. The last one
+ * also has the symbolic links that tar makes at its very end.
  */
 const shardSchema = z.object({
   content: z.enum(["directories", "files"]),
@@ -75,11 +76,18 @@ const fieldsSchema = z.looseObject({
     checksum: z.string(),
     /** How the checksum was come by. */
     verifiedBy: z.enum(["signature", "checksum-file", "pinned-checksum"]),
+    /** Fingerprint of the OpenPGP key, where it was by a signature. */
+    signedBy: z
+      .string()
+      .regex(/^[0-9A-F]{40}$/, "expected a fingerprint")
+      .optional(),
   }),
   build: z.object({
     date: z.iso.datetime(),
     /** SHA-256 over the Packer template and the provisioning scripts. */
     templateSha256: sha256Schema,
+    /** SHA-256 over what the catalog says of the image; images built by the first versions have none. */
+    recipeSha256: sha256Schema.optional(),
     tools: z.record(z.string(), z.string()),
   }),
   files: z.array(z.object({ path: fileNameSchema, sizeBytes: count, sha256: sha256Schema })).min(1),
@@ -96,6 +104,23 @@ export const manifestSchema = fieldsSchema.superRefine((manifest, context) => {
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
+
+/** What an image is, wherever its content lies. */
+export type ImageFacts = Pick<
+  Manifest,
+  | "name"
+  | "version"
+  | "osRelease"
+  | "family"
+  | "kernels"
+  | "firmware"
+  | "preinstalled"
+  | "initramfs"
+  | "unpackedBytes"
+  | "minimumDiskBytes"
+  | "license"
+>;
+
 export type Arch = z.infer<typeof archSchema>;
 export type Frame = z.infer<typeof frameSchema>;
 export type Shard = z.infer<typeof shardSchema>;

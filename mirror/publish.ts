@@ -1,11 +1,10 @@
 import { type Emit, note, reportOperation, reportStep } from "../common/event.ts";
-import { Failure } from "../common/failure.ts";
 import { formatSize } from "../common/units.ts";
-import { imagePrefix, moveChannel } from "./channel.ts";
+import { imagePrefix, moveChannel, versionLeaving } from "./channel.ts";
 import { putImmutable } from "./immutable.ts";
 import { type LocalFile, readLocalImage } from "./local-image.ts";
 import type { Arch } from "./manifest.ts";
-import { channelPattern, defaultChannel } from "./reference.ts";
+import { defaultChannel, expectChannel } from "./reference.ts";
 import type { Store } from "./store.ts";
 
 export interface PublishOptions {
@@ -50,25 +49,21 @@ export async function publish(store: Store, directory: string, options: PublishO
         (advance) => putImmutable(store, prefix + file.name, file, { advance, signal }),
       );
 
+    const expectObjects = async () => {
+      for (const { name: fileName } of [...files, manifestFile]) {
+        if (!(await store.stat(prefix + fileName, signal))) throw versionLeaving(`publishing ${name}@${version}`);
+      }
+    };
+
     for (const file of files) await upload(file);
     await upload(manifestFile);
 
     const channelMoved = await reportStep(
       emit,
       { step: "move-channel", title: `Let ${name}:${channel} name ${version}` },
-      () => moveChannel(store, { name, arch, version, manifestSha256, channel }, signal),
+      () => moveChannel(store, { name, arch, version, manifestSha256, channel }, { confirm: expectObjects, signal }),
     );
     if (!channelMoved) note(emit, `${name}:${channel} stays at a newer version; this one is ${name}@${version}`);
     return { name, arch, version, manifestSha256, prefix, channel, channelMoved };
-  });
-}
-
-function expectChannel(channel: string): void {
-  if (channelPattern.test(channel)) return;
-  throw new Failure({
-    code: "channel-invalid",
-    kind: "configuration",
-    message: `"${channel}" is not the name of a channel`,
-    hint: "use lower-case letters, digits and hyphens, such as candidate",
   });
 }

@@ -9,6 +9,17 @@ export type ImageReference = { name: string; channel: string } | { name: string;
 /** As strict as an image's name, and never to be taken for a version. */
 export const channelPattern = /^[a-z][a-z0-9-]{0,31}$/;
 
+/** @throws Failure `channel-invalid` (configuration) */
+export function expectChannel(channel: string): void {
+  if (channelPattern.test(channel)) return;
+  throw new Failure({
+    code: "channel-invalid",
+    kind: "configuration",
+    message: `"${channel}" is not the name of a channel`,
+    hint: "use lower-case letters, digits and hyphens, such as candidate",
+  });
+}
+
 /**
  * Reads `debian-12` (channel stable), `debian-12:candidate` or `debian-12@20261123.0`.
  * @throws Failure `reference-invalid` (configuration)

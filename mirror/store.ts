@@ -41,7 +41,7 @@ export interface Store {
   readonly url: string;
   /** @returns undefined where there is no such object */
   stat(key: string, signal?: AbortSignal): Promise<StoredObject | undefined>;
-  /** The object's bytes (or the range's), in chunks of any size: all of them, or a Failure. */
+  /** The object's bytes (or the range's), in chunks of any size: all of them, or a Failure. The chunks are given away. */
   read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /** Streams of any length; memory is bounded. */
   write(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<StoredObject>;

@@ -1,6 +1,6 @@
 import { PassThrough } from "node:stream";
 import { expect, test } from "vitest";
-import { type Event, eventSchema } from "../../common/event.ts";
+import { type Emit, type Event, eventSchema, withScope } from "../../common/event.ts";
 import { type Renderer, renderJson, renderLines, renderTerminal } from "../../common/render.ts";
 
 const common = { version: 1, time: "2026-11-23T00:00:00.000Z" } as const;
@@ -50,4 +50,22 @@ test("a terminal gets its progress redrawn in place, and cut to its width", () =
 test("a machine gets each event as it is", () => {
   const lines = render(renderJson).trimEnd().split("\n");
   expect(lines.map((line) => eventSchema.parse(JSON.parse(line)))).toEqual(story);
+});
+
+test("of operations side by side, each line says whose it is, and each shows its progress", () => {
+  const output = new PassThrough();
+  const show = renderLines(output);
+  const shared: Emit = (event) => show(eventSchema.parse(event));
+  for (const scope of ["debian-12", "rocky-9"]) {
+    for (const event of story.slice(0, 3)) withScope(shared, scope)(event);
+  }
+  expect(String(output.read()).split("\n")).toEqual([
+    "debian-12: installation of debian-12@20261123.0 as web-1",
+    "debian-12: lay debian-12",
+    expect.stringMatching(/^debian-12: lay-image: █+░+ 50 %/),
+    "rocky-9: installation of debian-12@20261123.0 as web-1",
+    "rocky-9: lay debian-12",
+    expect.stringMatching(/^rocky-9: lay-image: █+░+ 50 %/),
+    "",
+  ]);
 });

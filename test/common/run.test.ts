@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { formatCommand, observeCommands, run } from "../../common/run.ts";
 
 const doing = "testing";
@@ -50,6 +50,15 @@ test("what is fed by a stream that fails ends in that failure, not in success", 
   await expect(run("cat", [], { doing, input: broken() })).rejects.toThrow(/connection lost/);
 });
 
+test("a program that fails does not wait for a source that has nothing more to say", async () => {
+  const silent = async function* () {
+    yield Buffer.from("first\n");
+    await new Promise(() => undefined);
+  };
+  const failing = run("sh", ["-c", "read line; exit 4"], { doing, input: silent() });
+  await expect(failing).rejects.toMatchObject({ code: "command-failed", data: { exitCode: 4 } });
+});
+
 const count = (sizes: number[]) => async (stdout: AsyncIterable<Uint8Array>) => {
   for await (const chunk of stdout) sizes.push(chunk.length);
 };
@@ -61,6 +70,21 @@ test("a consumer gets standard output as it comes, and one program can feed anot
     consume: async (stdout) => void (await run("cat", [], { doing, input: stdout, consume: count(sizes) })),
   });
   expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(300_000);
+});
+
+test("a consumer gets all of it, however late it begins to read", async () => {
+  const sizes: number[] = [];
+  const processId = Promise.withResolvers<number>();
+  await run("sh", ["-c", "head -c 1000 /dev/zero; echo $$ >&2"], {
+    doing,
+    onLine: (line) => processId.resolve(Number(line)),
+    consume: async (stdout) => {
+      const id = await processId.promise;
+      await vi.waitFor(() => expect(() => process.kill(id, 0)).toThrow());
+      await count(sizes)(stdout);
+    },
+  });
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBe(1000);
 });
 
 test("a program that fails has failed, however content its consumer is", async () => {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatDuration, formatSize, parseSize } from "../../common/units.ts";
+import { formatDuration, formatSize, parseDuration, parseSize } from "../../common/units.ts";
 
 test.each([
   ["1048576", 1048576],
@@ -24,4 +24,15 @@ test("people read sizes and durations", () => {
     "12 s",
     "3 min 05 s",
   ]);
+});
+
+test.each([
+  ["90 s", 90_000],
+  ["45min", 2_700_000],
+  ["1.5h", 5_400_000],
+  ["7d", 604_800_000],
+])("%s is %d milliseconds", (text, milliseconds) => expect(parseDuration(text)).toBe(milliseconds));
+
+test.each(["", "7", "d", "7 days", "-1h", "1 constructor"])("%j is no duration", (text) => {
+  expect(() => parseDuration(text)).toThrow(expect.objectContaining({ code: "duration-invalid" }));
 });

@@ -1,0 +1,59 @@
+import type { Channels } from "./channel.ts";
+import { compareVersions } from "./reference.ts";
+
+export interface PruneRule {
+  /** How many of the newest versions stay, besides those that a channel names. At least 1. */
+  keep: number;
+  /** How long the objects stay after a version can't be found any more: as long as an installation may take. */
+  graceMs: number;
+  now: Date;
+}
+
+/** What happens to one version that does not stay. */
+export interface LeavingVersion {
+  version: string;
+  /** `unlist`: found by nobody from now on; `wait`: it is that already; `remove`: its objects go now. */
+  action: "unlist" | "wait" | "remove";
+  /** When its objects may go. */
+  removableAt: Date;
+}
+
+export interface PrunePlan {
+  /** What is to be listed before anything is removed. */
+  channels: Channels;
+  /** Oldest first. */
+  leaving: LeavingVersion[];
+}
+
+/**
+ * Decides what of one image goes. A version that a channel names stays, whatever its age. What a killed publisher left
+ * is taken for a version that was listed until now: so a publisher that is still at work has the same time of grace.
+ * @param stored versions that have objects in the store, listed or not
+ */
+export function planPrune(channels: Channels, stored: Iterable<string>, { keep, graceMs, now }: PruneRule): PrunePlan {
+  const newestFirst = Object.keys(channels.versions).sort((a, b) => compareVersions(b, a));
+  const staying = new Set([...newestFirst.slice(0, Math.max(keep, 1)), ...Object.values(channels.channels)]);
+  const former = channels.pruned ?? {};
+  const gone = [...newestFirst, ...stored, ...Object.keys(former)].filter((version) => !staying.has(version));
+
+  const versions = { ...channels.versions };
+  const pruned: NonNullable<Channels["pruned"]> = {};
+  const leaving: LeavingVersion[] = [];
+  for (const version of [...new Set(gone)].sort(compareVersions)) {
+    const entry = former[version] ?? { since: now.toISOString() };
+    const removableAt = new Date(Date.parse(entry.since) + graceMs);
+    const removing = entry.removing === true || removableAt <= now;
+    delete versions[version];
+    pruned[version] = removing ? { ...entry, removing } : entry;
+    leaving.push({ version, action: removing ? "remove" : former[version] ? "wait" : "unlist", removableAt });
+  }
+  const { pruned: _, ...rest } = channels;
+  return { channels: { ...rest, versions, ...(leaving.length > 0 && { pruned }) }, leaving };
+}
+
+/** What is listed once the objects of these versions are gone. */
+export function forgetPruned(channels: Channels, removed: ReadonlySet<string>): Channels {
+  const { pruned = {}, ...rest } = channels;
+  const left = Object.entries(pruned).filter(([version, { removing }]) => !(removing && removed.has(version)));
+  return left.length > 0 ? { ...rest, pruned: Object.fromEntries(left) } : rest;
+}
