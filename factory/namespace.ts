@@ -1,5 +1,18 @@
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type RunOptions, type RunResult, run } from "../common/run.ts";
+
+export interface MountRequest {
+  /** A file, or any word for a file system in memory. */
+  source: string;
+  directory: string;
+  type: "ext4" | "xfs" | "btrfs" | "tmpfs";
+  /** Beside nodev and nosuid. */
+  options?: readonly string[];
+  /** The part of the file that holds the file system. Default: all of it. */
+  range?: { offsetBytes: number; sizeBytes: number };
+  signal?: AbortSignal;
+}
 
 /**
  * Mounts that nobody else on this machine sees. A process waits inside for the end of its standard input, so that
@@ -18,7 +31,9 @@ export class MountNamespace implements AsyncDisposable {
   static async open(): Promise<MountNamespace> {
     const started = Promise.withResolvers<string>();
     const closing = Promise.withResolvers<void>();
-    const ended = run("unshare", ["--mount", "--propagation", "private", "sh", "-c", "echo $$ && exec cat"], {
+    // In a session of its own: a Ctrl-C at the terminal ends our work, and we end this when that is over.
+    const keeper = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo $$ && exec cat"];
+    const ended = run("setsid", keeper, {
       doing: "keeping a mount namespace",
       input: endingWith(closing.promise),
       onLine: started.resolve,
@@ -45,20 +60,36 @@ export class MountNamespace implements AsyncDisposable {
   }
 
   /**
-   * Mounts a file with an ext4 file system. Its device nodes and set-user-ID bits mean nothing while it is mounted.
-   * The loop device is set free with the mount (mount(8), "loop-device support").
+   * Mounts a file system, or a part of a file that holds one. Its device nodes and set-user-ID bits mean nothing while
+   * it is mounted. A loop device is set free with its mount (mount(8), "loop-device support").
    */
-  async mount(file: string, directory: string): Promise<void> {
-    const options = ["-t", "ext4", "-o", "loop,nodev,nosuid,noatime", file, directory];
-    await this.run("mount", options, { doing: `mounting ${file}` });
+  async mount({ source, directory, type, options = [], range, signal }: MountRequest): Promise<void> {
+    const loop = type === "tmpfs" ? [] : ["loop"];
+    const part = range ? [`offset=${range.offsetBytes}`, `sizelimit=${range.sizeBytes}`] : [];
+    const all = [...loop, "nodev", "nosuid", ...options, ...part].join(",");
+    // Only what mount itself knows: no helper program, and nothing is detected.
+    await this.run("mount", ["--internal-only", "-t", type, "-o", all, source, directory], {
+      doing: `mounting ${source} on ${directory}`,
+      ...(signal && { signal }),
+    });
     this.#mounts.push(directory);
+  }
+
+  /** Which part of its file system is mounted there: of btrfs, the subvolume (proc_pid_mountinfo(5), field 4). */
+  async partMounted(directory: string): Promise<string> {
+    const lines = (await readFile(`/proc/${this.#processId}/mountinfo`, "utf8")).split("\n");
+    const fields = lines.map((line) => line.split(" ").map(undoEscapes));
+    return fields.findLast((mounted) => mounted[4] === directory)?.[3] ?? "/";
+  }
+
+  async unmount(directory: string): Promise<void> {
+    await this.run("umount", [directory], { doing: `unmounting ${directory}` });
+    this.#mounts.splice(this.#mounts.lastIndexOf(directory), 1);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      for (const directory of this.#mounts.reverse()) {
-        await this.run("umount", [directory], { doing: `unmounting ${directory}` });
-      }
+      for (const directory of this.#mounts.toReversed()) await this.unmount(directory);
     } finally {
       await this.#close();
     }
@@ -69,4 +100,9 @@ export class MountNamespace implements AsyncDisposable {
 async function* endingWith(closed: Promise<void>): AsyncGenerator<Uint8Array> {
   await closed;
   yield new Uint8Array();
+}
+
+/** What would end a field is written in octal. */
+function undoEscapes(field: string): string {
+  return field.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));
 }
