@@ -21,6 +21,9 @@ const magicCharacters = 6;
 const fieldCharacters = 8;
 const headerBytes = magicCharacters + 13 * fieldCharacters;
 
+/** Many times what an initramfs with every driver has: bounds the memory that the list takes. */
+const memberLimit = 2 ** 18;
+
 const align = (offset: number) => Math.ceil(offset / 4) * 4;
 
 export function isCpio(bytes: Buffer, offset = 0): boolean {
@@ -48,6 +51,7 @@ export function readCpio(bytes: Buffer, start = 0): CpioArchive {
     const name = bytes.toString("utf8", nameStart, nameStart + nameBytes - 1);
     offset = Math.min(align(contentStart + sizeBytes - start) + start, bytes.length);
     if (name === "TRAILER!!!") break;
+    if (members.length === memberLimit) throw invalid(`it has more than ${memberLimit} members`);
     members.push({ name, mode, links });
   }
   while (bytes[offset] === 0) offset += 1;

@@ -1,15 +1,17 @@
-import { readFile } from "node:fs/promises";
+import { lstat, readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { promisify } from "node:util";
-import { gunzip, zstdDecompress } from "node:zlib";
-import { Failure } from "../common/failure.ts";
 import { type CpioMember, isCpio, readCpio } from "./cpio.ts";
+import { decompressInitramfs, initramfsInvalid } from "./decompress-initramfs.ts";
+
+export type InitramfsGenerator = "initramfs-tools" | "dracut";
 
 /** What a kernel finds before it has mounted anything. */
 export interface InitramfsContents {
   /** As modprobe names them. */
   modules: Set<string>;
   programs: Set<string>;
+  /** What made it, by the files it left in there. */
+  generator: InitramfsGenerator | undefined;
 }
 
 /** Several times what an initramfs with every driver has. */
@@ -19,10 +21,11 @@ const regularFile = 0o100000;
 
 /**
  * Reads an initramfs: archives one after another, the uncompressed ones (microcode) first, the last one compressed.
- * @param limitBytes what the compressed part may decompress to
- * @throws Failure `initramfs-invalid` (integrity), `initramfs-compression-unknown` (failed)
+ * @param limitBytes what the file may have, and what its compressed part may decompress to
+ * @throws Failure `initramfs-invalid` (integrity), `initramfs-compression-unknown` (failed), `programs-missing`
  */
 export async function readInitramfs(path: string, limitBytes = defaultLimitBytes): Promise<InitramfsContents> {
+  if ((await lstat(path)).size > limitBytes) throw initramfsInvalid(path, `it has more than ${limitBytes} bytes`);
   const bytes = await readFile(path);
   const members: CpioMember[] = [];
   let offset = 0;
@@ -31,40 +34,34 @@ export async function readInitramfs(path: string, limitBytes = defaultLimitBytes
     members.push(...archive.members);
     offset = archive.endOffset;
   }
-  if (offset < bytes.length)
-    members.push(...readCpio(await decompress(bytes.subarray(offset), path, limitBytes)).members);
+  if (offset < bytes.length) {
+    const main = await decompressInitramfs(bytes.subarray(offset), path, limitBytes);
+    members.push(...readCpio(main).members);
+  }
   const files = members.filter(({ mode }) => (mode & fileTypeMask) === regularFile);
   return {
     modules: new Set(files.flatMap(({ name }) => moduleName(name) ?? [])),
     programs: new Set(files.filter(isProgram).map(({ name }) => basename(name))),
+    generator: findGenerator(files),
   };
 }
 
-/** One of BusyBox's many names is a link, and stands for less than the real program. */
+/** initramfs-tools' settings, and dracut's own library or its record of how it was called. */
+function findGenerator(files: readonly CpioMember[]): InitramfsGenerator | undefined {
+  const has = (pattern: RegExp) => files.some(({ name }) => pattern.test(name));
+  if (has(/^(?:\.\/)?conf\/initramfs\.conf$/)) return "initramfs-tools";
+  return has(/^(?:\.\/)?(?:usr\/)?lib\/dracut(?:\/|-)/) ? "dracut" : undefined;
+}
+
+/**
+ * One of BusyBox's many names is a link, and stands for less than the real program. With systemd in it, dracut takes
+ * systemd's program in place of cryptsetup.
+ */
 function isProgram({ name, links }: CpioMember): boolean {
-  return links === 1 && /(?:^|\/)s?bin\/[^/]+$/.test(name);
+  return links === 1 && /(?:^|\/)(?:s?bin\/[^/]+|lib\/systemd\/systemd-cryptsetup)$/.test(name);
 }
 
 /** @returns undefined for a path that is no kernel module */
 export function moduleName(path: string): string | undefined {
   return /([^/]+)\.ko(?:\.(?:xz|zst|gz))?$/.exec(path)?.[1]?.replaceAll("-", "_");
-}
-
-async function decompress(bytes: Buffer, path: string, limitBytes: number): Promise<Buffer> {
-  // Large chunks decompress four times faster than those of Node's default.
-  const options = { maxOutputLength: limitBytes, chunkSize: 2 ** 20 };
-  const magic = bytes.toString("hex", 0, 4);
-  try {
-    if (magic === "28b52ffd") return await promisify(zstdDecompress)(bytes, options);
-    if (magic.startsWith("1f8b")) return await promisify(gunzip)(bytes, options);
-  } catch (error) {
-    const message = `reading ${basename(path)}: its compressed part is damaged, or too large`;
-    throw new Failure({ code: "initramfs-invalid", kind: "integrity", message, cause: error });
-  }
-  throw new Failure({
-    code: "initramfs-compression-unknown",
-    kind: "failed",
-    message: `reading ${basename(path)}: its compressed part begins with ${magic}`,
-    hint: "let the image compress its initramfs with zstd or gzip",
-  });
 }

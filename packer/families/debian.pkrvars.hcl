@@ -1,6 +1,9 @@
 scripts = [
   "scripts/debian/packages.sh",
+  "scripts/storage.sh",
   "scripts/debian/initramfs.sh",
+  "scripts/dracut.sh",
+  "scripts/leftovers.sh",
   "scripts/debian/leftovers.sh",
   "scripts/cloud-init.sh",
   "scripts/seal.sh",

@@ -8,6 +8,7 @@ import { Failure } from "../../common/failure.ts";
 import { run } from "../../common/run.ts";
 import { readCpio } from "../../factory/cpio.ts";
 import { moduleName, readInitramfs } from "../../factory/initramfs.ts";
+import { cpioOf } from "./image-tree.ts";
 
 let folder: string;
 let early: Buffer;
@@ -31,6 +32,18 @@ async function makeCpio(name: string, files: string[]): Promise<Buffer> {
   return readFile(archive);
 }
 
+async function compress(program: string, option: string, bytes = main): Promise<Buffer> {
+  const parts: Uint8Array[] = [];
+  await run(program, ["--compress", option, "--stdout"], {
+    doing: "compressing an initramfs",
+    input: bytes,
+    consume: async (stdout) => {
+      for await (const part of stdout) parts.push(part);
+    },
+  });
+  return Buffer.concat(parts);
+}
+
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "initramfs-"));
   early = await makeCpio("early", ["kernel/x86/microcode/GenuineIntel.bin"]);
@@ -43,23 +56,28 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 describe("an initramfs", () => {
-  it.each<[string, () => Buffer]>([
+  it.each<[string, () => Buffer | Promise<Buffer>]>([
     ["plain", () => main],
     ["zstd", () => zstdCompressSync(main)],
     ["gzip behind microcode", () => Buffer.concat([early, gzipSync(main)])],
     ["zstd behind microcode and zeros", () => Buffer.concat([early, Buffer.alloc(512), zstdCompressSync(main)])],
+    ["xz behind microcode", async () => Buffer.concat([early, await compress("xz", "--check=crc32")])],
+    ["lz4 as the kernel takes it", () => compress("lz4", "-l")],
   ])("tells its modules and programs: %s", async (_, make) => {
     const path = join(folder, "initrd.img");
-    await writeFile(path, make());
+    await writeFile(path, await make());
     const { modules, programs } = await readInitramfs(path);
     expect([...modules].sort()).toEqual(["dm_mod", "raid1"]);
     expect([...programs].sort()).toEqual(["lvm", "mdadm"]);
   });
 
-  it.each<[string, () => Buffer, string]>([
+  it.each<[string, () => Buffer | Promise<Buffer>, string]>([
     ["cut off", () => main.subarray(0, main.length / 2), "initramfs-invalid"],
     ["damaged", () => zstdCompressSync(main).subarray(0, 90), "initramfs-invalid"],
     ["a bomb", () => gzipSync(Buffer.alloc(2 ** 20 + 1)), "initramfs-invalid"],
+    ["a bomb of xz", () => compress("xz", "--check=crc32", Buffer.alloc(2 ** 22)), "initramfs-invalid"],
+    ["cut off in xz", async () => (await compress("xz", "--check=crc32")).subarray(0, 200), "initramfs-invalid"],
+    ["too large as it is", () => Buffer.alloc(2 ** 20 + 1), "initramfs-invalid"],
     [
       "of an unknown compression",
       () => Buffer.concat([early, Buffer.from("BZh9....")]),
@@ -67,8 +85,32 @@ describe("an initramfs", () => {
     ],
   ])("is refused when it is %s", async (_, make, code) => {
     const path = join(folder, "bad.img");
-    await writeFile(path, make());
+    await writeFile(path, await make());
     await expect(readInitramfs(path, 2 ** 20)).rejects.toMatchObject({ code });
+  });
+
+  it("tells what made it", async () => {
+    const path = join(folder, "made.img");
+    const read = async (bytes: Buffer) => {
+      await writeFile(path, bytes);
+      return (await readInitramfs(path)).generator;
+    };
+    expect(await read(cpioOf("conf/initramfs.conf", "init"))).toBe("initramfs-tools");
+    expect(await read(cpioOf("usr/lib/dracut/build-parameter.txt"))).toBe("dracut");
+    expect(await read(cpioOf("./lib/dracut-049", "init"))).toBe("dracut");
+    expect(await read(cpioOf("init"))).toBeUndefined();
+  });
+
+  it("has systemd's program for LUKS among its programs, which lies elsewhere", async () => {
+    const path = join(folder, "luks.img");
+    await writeFile(path, cpioOf("usr/lib/systemd/systemd-cryptsetup", "usr/lib/systemd/systemd-udevd"));
+    expect([...(await readInitramfs(path)).programs]).toEqual(["systemd-cryptsetup"]);
+  });
+
+  it("may not have members without end", () => {
+    const member = cpioOf("a").subarray(0, 112);
+    const members = Buffer.concat([...Array.from({ length: 2 ** 18 + 1 }, () => member), cpioOf()]);
+    expect(() => readCpio(members)).toThrow(/more than 262144 members/);
   });
 
   it("ends in members or a typed failure, whatever its bytes", () => {

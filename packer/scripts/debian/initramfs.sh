@@ -1,6 +1,8 @@
 #!/bin/sh
 # Builds the one initramfs that finds a root on any storage: the installer need not build another.
 set -eu
+# Newer Ubuntus have dracut in its place, which has a script of its own.
+command -v mkinitramfs >/dev/null || exit 0
 
 cat >/etc/initramfs-tools/conf.d/metal <<END
 # Every driver, not only this machine's; no waiting for a swap device to resume from.
@@ -24,13 +26,6 @@ chmod 755 /etc/initramfs-tools/hooks/metal
 
 # Without a crypttab this puts cryptsetup in nonetheless (cryptsetup-initramfs's conf-hook).
 sed -i 's/^#\?CRYPTSETUP=.*/CRYPTSETUP=y/' /etc/cryptsetup-initramfs/conf-hook
-
-# Any array is assembled, whichever host made it (mdadm.conf(5), HOMEHOST and AUTO).
-cat >/etc/mdadm/mdadm.conf <<END
-HOMEHOST <ignore>
-AUTO +all
-MAILADDR root
-END
 
 sed -i 's/^update_initramfs=.*/update_initramfs=yes/' /etc/initramfs-tools/update-initramfs.conf
 rm -f /boot/initrd.img-*

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Removes what the vendor put there for a cloud, and what apt left.
+# Removes what apt, debconf and snap left.
 set -eu
+rm -f /etc/default/*.ucf-* /etc/default/*.dpkg-*
+# Where the image was booted to be customized, packages' scripts could write it, for that machine's disk.
+rm -f /boot/grub/grub.cfg
 
-# The vendor's serial console stays; what names the root by its partition goes, for a root on RAID has none.
-find /etc/default -path '/etc/default/grub*' -type f -exec sed -i -E '/root=|GRUB_DEVICE|LINUX_UUID|PARTUUID/d' {} +
-# The installer writes the file systems of the target.
-: >/etc/fstab
-rm -f /boot/grub/device.map /etc/default/*.ucf-* /etc/default/*.dpkg-*
+# A name that one machine was given; by this word open-iscsi makes another at its next start.
+if [ -f /etc/iscsi/initiatorname.iscsi ]; then echo GenerateName=yes >/etc/iscsi/initiatorname.iscsi; fi
 
 apt-get clean
 rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /var/lib/dpkg/*-old
+rm -rf /var/lib/snapd/cache/* /var/cache/snapd/*

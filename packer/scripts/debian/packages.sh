@@ -15,11 +15,15 @@ rm -f /boot/grub/grub.cfg
 debconf-set-selections <<END
 grub-pc grub-pc/install_devices multiselect
 grub-pc grub-pc/install_devices_empty boolean true
+grub-efi grub-efi/install_devices multiselect
+grub-efi grub-efi/install_devices_empty boolean true
 END
 
 # One initramfs at the end is enough: INITRD is for the kernel's own hook, the setting for all other packages.
 export INITRD=No
-sed -i 's/^update_initramfs=.*/update_initramfs=no/' /etc/initramfs-tools/update-initramfs.conf
+if [ -f /etc/initramfs-tools/update-initramfs.conf ]; then
+  sed -i 's/^update_initramfs=.*/update_initramfs=no/' /etc/initramfs-tools/update-initramfs.conf
+fi
 
 # Both formats of sources.list(5).
 for component in $ADD_COMPONENTS; do
@@ -49,6 +53,29 @@ if [ -n "$removals" ]; then
   [ ! -s "$settings" ] || cp -p "$settings" /etc/default/grub
   rm -f "$settings"
 fi
+
+additions=""
+for package in $ADD_PACKAGES; do
+  # It hooks cryptsetup into initramfs-tools; dracut does that by itself.
+  [ "$package" = cryptsetup-initramfs ] && command -v dracut >/dev/null && continue
+  additions="$additions $package"
+done
 # shellcheck disable=SC2086
-UCF_FORCE_CONFFOLD=1 apt install --no-install-recommends $ADD_PACKAGES
+UCF_FORCE_CONFFOLD=1 apt install --no-install-recommends $additions
 apt autoremove --purge
+
+# Ubuntu's cloud kernel is the hardware one without most of its drivers: one that is older than today's would stay.
+kept=0
+for modules in /lib/modules/*; do
+  kernel=${modules##*/}
+  [ -e "/boot/vmlinuz-$kernel" ] || continue
+  if [ -n "$(find "$modules/" -name 'megaraid_sas.ko*')" ]; then
+    kept=$((kept + 1))
+  else
+    apt purge "$(dpkg-query --search "/boot/vmlinuz-$kernel" | sed 's/[,:].*//')"
+  fi
+done
+if [ "$kept" = 0 ]; then
+  echo "no kernel has the drivers of servers: add the hardware kernel's package to the image's catalog file" >&2
+  exit 1
+fi

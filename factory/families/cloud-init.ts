@@ -1,0 +1,79 @@
+import { parse } from "yaml";
+import { z } from "zod";
+import { listFolder } from "./boot-loaders.ts";
+import { findFile, readText } from "./tree-file.ts";
+
+export interface CloudInitState {
+  /** Not switched off by a file or by the kernel's command line. */
+  enabled: boolean;
+  /** Whether it would look for a config drive. */
+  configDrive: boolean;
+  /** What keeps it from it. */
+  reason?: string;
+}
+
+const configurationSchema = z.looseObject({ datasource_list: z.array(z.string()).optional() });
+const grubFiles = ["etc/default/grub", "etc/kernel/cmdline", "etc/sysconfig/bootloader"];
+
+/**
+ * Reads what cloud-init and its ds-identify read before they choose a data source.
+ * Sources: cloud-init's docs/explanation/boot.rst ("disabling"), tools/ds-identify, cloudinit/settings.py.
+ */
+export async function readCloudInitState(tree: string): Promise<CloudInitState> {
+  const off = await findSwitch(tree);
+  if (off !== undefined) return { enabled: false, configDrive: false, reason: off };
+  const forced = await readIdentifySettings(tree);
+  if (forced.get("policy")?.startsWith("disabled"))
+    return { enabled: false, configDrive: false, reason: "the policy in /etc/cloud/ds-identify.cfg is disabled" };
+  const source = forced.get("datasource");
+  if (source !== undefined && source !== "ConfigDrive")
+    return { enabled: true, configDrive: false, reason: `/etc/cloud/ds-identify.cfg allows only ${source}` };
+  const { list, file } = await readDatasourceList(tree);
+  if (list === undefined || list.includes("ConfigDrive")) return { enabled: true, configDrive: true };
+  return { enabled: true, configDrive: false, reason: `datasource_list in /${file} has no ConfigDrive` };
+}
+
+async function findSwitch(tree: string): Promise<string | undefined> {
+  if (await findFile(tree, "etc/cloud/cloud-init.disabled")) return "there is a file /etc/cloud/cloud-init.disabled";
+  const snippets = (await listFolder(tree, "etc/default/grub.d")).map((name) => `etc/default/grub.d/${name}`);
+  for (const path of [...grubFiles, ...snippets]) {
+    const lines = ((await readText(tree, path)) ?? "").split("\n").filter((line) => !line.trim().startsWith("#"));
+    if (lines.some((line) => /\bcloud-init=disabled\b/.test(line))) return `/${path} has cloud-init=disabled`;
+  }
+  return undefined;
+}
+
+/** Lines of `key: value`. */
+async function readIdentifySettings(tree: string): Promise<Map<string, string>> {
+  const text = (await readText(tree, "etc/cloud/ds-identify.cfg")) ?? "";
+  return new Map(
+    text.split("\n").flatMap((line) => {
+      const [, key, value] = /^\s*(\w+):\s*(.*?)\s*(?:#.*)?$/.exec(line) ?? [];
+      return key && value ? [[key, value]] : [];
+    }),
+  );
+}
+
+/** The built-in list, which has ConfigDrive, is replaced by cloud.cfg's, and that by the last of cloud.cfg.d. */
+async function readDatasourceList(tree: string): Promise<{ list?: string[]; file?: string }> {
+  const snippets = (await listFolder(tree, "etc/cloud/cloud.cfg.d")).filter((name) => name.endsWith(".cfg"));
+  let found: { list?: string[]; file?: string } = {};
+  for (const file of ["etc/cloud/cloud.cfg", ...snippets.map((name) => `etc/cloud/cloud.cfg.d/${name}`)]) {
+    const list = parseList((await readText(tree, file)) ?? "");
+    if (list !== undefined) found = { list, file };
+  }
+  return found;
+}
+
+/** A longer one is no configuration: parsing it takes as long as its author likes. */
+const configurationLimit = 2 ** 20;
+
+/** cloud-init passes over a file that it cannot read, too. */
+function parseList(text: string): string[] | undefined {
+  if (text.length > configurationLimit) return undefined;
+  try {
+    return configurationSchema.safeParse(parse(text)).data?.datasource_list;
+  } catch {
+    return undefined;
+  }
+}

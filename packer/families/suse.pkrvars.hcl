@@ -1,0 +1,38 @@
+scripts = [
+  "scripts/suse/packages.sh",
+  "scripts/storage.sh",
+  "scripts/dracut.sh",
+  "scripts/leftovers.sh",
+  "scripts/suse/leftovers.sh",
+  "scripts/cloud-init.sh",
+  "scripts/seal.sh",
+  "scripts/selinux.sh",
+]
+
+# A name with a question mark is installed where the version of the distribution has it.
+family_packages = [
+  "btrfsprogs",
+  "ca-certificates",
+  "cloud-init",
+  "cryptsetup",
+  "curl",
+  "device-mapper",
+  "dosfstools",
+  "dracut",
+  "e2fsprogs",
+  "efibootmgr",
+  "grub2",
+  "grub2-i386-pc",
+  "grub2-x86_64-efi",
+  "kernel-default",
+  "kernel-firmware-all",
+  "lvm2",
+  "mdadm",
+  "openssh-server",
+  "policycoreutils?",
+  "shim",
+  "ucode-amd",
+  "ucode-intel",
+  "xfsprogs",
+  "zstd",
+]
