@@ -1,80 +1,59 @@
-import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { parse } from "yaml";
-import { z } from "zod";
 import { Failure } from "../common/failure.ts";
-import { imageNameSchema } from "../mirror/manifest.ts";
+import { type CatalogFolder, type Draft, readCatalogFolder } from "./catalog-folder.ts";
+import { type CatalogImage, catalogImageSchema } from "./catalog-image.ts";
 import { packageFolder } from "./package-folder.ts";
 
-const httpUrlSchema = z.url({ protocol: /^https?$/, error: "expected an http or https URL" });
-const packageSchema = z.string().regex(/^[a-z0-9][a-z0-9.+*-]*$/, "expected a package's name, with * for any text");
-
-/**
- * One file of the catalog: a vendor image that we know how to build. What a whole family needs is in packer/families.
- */
-const catalogImageSchema = z.strictObject({
-  name: imageNameSchema,
-  title: z.string(),
-  arch: z.enum(["amd64", "arm64"]),
-  family: z.enum(["debian", "redhat", "suse"]),
-  format: z.enum(["qcow2"]),
-  license: z.enum(["none", "rhsm"]),
-  source: z.strictObject({
-    url: httpUrlSchema,
-    /** The vendor's list of checksums, in the format of sha512sum(1). */
-    checksums: httpUrlSchema,
-    algorithm: z.enum(["sha256", "sha512"]),
-  }),
-  packages: z
-    .strictObject({ add: z.array(packageSchema).default([]), remove: z.array(packageSchema).default([]) })
-    .prefault({}),
-  /** Parts of the distribution's archive to switch on, for good: firmware gets its updates from there. */
-  components: z.array(z.string().regex(/^[a-z][a-z-]*$/, "expected a component's name")).default([]),
-  /** Packages with the hardware's firmware and microcode. */
-  firmware: z.array(packageSchema).default([]),
-});
-
-export type CatalogImage = z.infer<typeof catalogImageSchema>;
-
 /** The catalog that comes with Metalcast. */
-const catalogDirectory = packageFolder("factory/catalog");
+const builtInDirectory = packageFolder("factory/catalog");
 
 /**
- * Reads every `*.yaml` of a folder.
+ * Reads the catalog that comes with Metalcast and, over it, a folder of the user's own: an image there takes the place
+ * of a built-in one of the same name.
+ * @param own see `findOwnCatalog`
  * @returns the images by name, in the order of their names
- * @throws Failure `catalog-invalid` (configuration) with every wrong field of every file
+ * @throws Failure `catalog-missing` (configuration), `catalog-invalid` (configuration) with every wrong field of every
+ *   file
  */
-export async function loadCatalog(directory: string = catalogDirectory): Promise<Map<string, CatalogImage>> {
-  const files = (await readdir(directory)).filter((file) => file.endsWith(".yaml")).sort();
-  const catalog = new Map<string, CatalogImage>();
+export async function loadCatalog(own?: string): Promise<Map<string, CatalogImage>> {
+  const builtIn = await readCatalogFolder(builtInDirectory);
+  const folders = own === undefined ? [builtIn] : [builtIn, await readCatalogFolder(own, builtIn)];
+  const images = new Map<string, CatalogImage>();
   const problems: string[] = [];
-  for (const file of files) {
-    const result = catalogImageSchema.safeParse(parseYaml(await readFile(join(directory, file), "utf8")));
-    if (!result.success) {
-      for (const { path, message } of result.error.issues) problems.push(`${file}: ${path.join(".")}: ${message}`);
-    } else if (`${result.data.name}.yaml` !== file) {
-      problems.push(`${file}: name: expected the file's own name, found ${result.data.name}`);
-    } else {
-      catalog.set(result.data.name, result.data);
+  for (const folder of folders) {
+    for (const draft of folder.drafts) {
+      const image = checkDraft(draft, folder, folders, images);
+      if (Array.isArray(image)) problems.push(...image);
+      else images.set(image.name, image);
     }
   }
-  if (problems.length === 0) return catalog;
+  if (problems.length === 0)
+    return new Map([...images].sort(([left], [right]) => left.localeCompare(right, "en", { numeric: true })));
   throw new Failure({
     code: "catalog-invalid",
     kind: "configuration",
-    message: `reading the catalog ${directory}: ${problems.join("; ")}`,
+    message: `reading the catalog ${folders.at(-1)?.directory}: ${problems.join("; ")}`,
     hint: "correct these fields, or take the file out of the folder",
     data: { problems },
   });
 }
 
-/** @returns undefined, which no schema accepts, for text that is not YAML */
-function parseYaml(text: string): unknown {
-  try {
-    return parse(text);
-  } catch {
-    return undefined;
+/** @returns what is wrong with it, where something is */
+function checkDraft(
+  { file, fields, problem }: Draft,
+  folder: CatalogFolder,
+  folders: readonly CatalogFolder[],
+  known: ReadonlyMap<string, CatalogImage>,
+): CatalogImage | string[] {
+  if (problem !== undefined) return [`${file}: ${problem}`];
+  const result = catalogImageSchema.safeParse(fields);
+  if (!result.success) {
+    return result.error.issues.map(({ path, message }) => `${file}: ${path.join(".") || "(whole)"}: ${message}`);
   }
+  const origin = folder === folders[0] ? "built-in" : known.has(result.data.name) ? "override" : "own";
+  // A key that the user has put in place comes first: a built-in one may have been replaced by its vendor.
+  const keyFolders = folders.map(({ directory }) => join(directory, "keys")).reverse();
+  return { ...result.data, file: join(folder.directory, file), origin, keyFolders };
 }
 
 /** @throws Failure `image-unknown` (configuration), with the names that are nearest */
@@ -104,3 +83,5 @@ function editDistance(left: string, right: string): number {
   }
   return row.at(-1) ?? 0;
 }
+
+export type { CatalogImage } from "./catalog-image.ts";

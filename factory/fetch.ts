@@ -1,13 +1,14 @@
-import { createHash } from "node:crypto";
-import { access, mkdir, open, rename, rm } from "node:fs/promises";
+import { access, mkdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Advance } from "../common/event.ts";
 import { Failure } from "../common/failure.ts";
-import { formatSize } from "../common/units.ts";
+import { withLock } from "../common/file-lock.ts";
 import type { Manifest } from "../mirror/manifest.ts";
 import type { CatalogImage } from "./catalog.ts";
 import { assertDigest, type Checksum, digestFile, findChecksum, formatChecksum, parseChecksum } from "./checksum.ts";
+import { type DownloadLimits, downloadBytes, downloadFile } from "./download.ts";
+import { verifySignature } from "./signature.ts";
 
 /** A vendor image on this machine whose checksum matched, and where it came from. */
 export interface VendorImage {
@@ -15,10 +16,12 @@ export interface VendorImage {
   source: Manifest["source"];
 }
 
-export interface FetchOptions {
+/** What the vendor says the image's checksum is, as `sha512:DIGEST`, and how that was found to be the vendor's word. */
+export type VendorChecksum = Pick<VendorImage["source"], "checksum" | "verifiedBy" | "signedBy">;
+
+export interface FetchOptions extends DownloadLimits {
   /** Folder of verified downloads, by their checksums. */
   cache: string;
-  maximumBytes?: number;
   signal?: AbortSignal;
   advance?: Advance;
 }
@@ -26,22 +29,58 @@ export interface FetchOptions {
 const maximumListBytes = 2 ** 20;
 
 /**
- * Brings the vendor's image here and verifies it, before any program reads a byte of it.
- * @throws Failure `download-failed` (retry), `download-too-large` (integrity), `checksum-missing` and
- *   `checksum-mismatch` (integrity)
+ * Brings the vendor's image here and verifies it, before any program reads a byte of it. What an earlier run has left
+ * of the download is used, and of two runs side by side one waits for the other.
+ * @throws Failure, those of `findVendorChecksum` and `downloadFile`
  */
-export async function fetchVendorImage({ source }: CatalogImage, options: FetchOptions): Promise<VendorImage> {
-  const list: Uint8Array[] = [];
-  for await (const chunk of download(source.checksums, maximumListBytes, options.signal)) list.push(chunk);
-  const fileName = basename(new URL(source.url).pathname);
-  const checksum = findChecksum(Buffer.concat(list).toString("utf8"), source.algorithm, fileName);
-  const path = join(options.cache, `${checksum.algorithm}-${checksum.digest}`);
-  if (await exists(path)) {
-    assertDigest(path, checksum, await digestFile(path, checksum.algorithm, options));
-  } else {
-    await downloadVerified(source.url, checksum, path, options);
+export async function fetchVendorImage(image: CatalogImage, options: FetchOptions): Promise<VendorImage> {
+  const { cache, signal, advance } = options;
+  const vendor = await findVendorChecksum(image, options);
+  const url = sourceUrl(image);
+  const checksum = parseChecksum(vendor.checksum);
+  const path = join(cache, `${checksum.algorithm}-${checksum.digest}`);
+  await mkdir(cache, { recursive: true });
+  await withLock(
+    `${path}.lock`,
+    async () => {
+      if ((await exists(path)) && (await digestFile(path, checksum.algorithm, options)) === checksum.digest) return;
+      await downloadFile(url, checksum, path, { ...options, signal, advance });
+    },
+    { signal },
+  );
+  return { path, source: { url, ...vendor } };
+}
+
+/**
+ * Looks up what the image's checksum is now, from the vendor's list and its signature, without the image itself.
+ * @throws Failure `image-supplied` (configuration) for one that its users bring themselves, `checksum-missing`
+ *   (integrity), those of `verifySignature` and `downloadBytes`
+ */
+export async function findVendorChecksum(
+  { name, source, keyFolders }: CatalogImage,
+  options: DownloadLimits & { signal?: AbortSignal } = {},
+): Promise<VendorChecksum> {
+  if (source.kind === "supplied") throw supplied(name, source.supplied);
+  if (source.kind === "pinned") return { checksum: source.checksum, verifiedBy: "pinned-checksum" };
+  const { url, checksums, algorithm, signature, key } = source;
+  const get = (from: string) => downloadBytes(from, { ...options, maximumBytes: maximumListBytes });
+  let bytes: Uint8Array = await get(checksums);
+  if (signature !== undefined && key !== undefined) {
+    const made = signature === "inline" ? signature : await get(signature);
+    bytes = await verifySignature({
+      url: checksums,
+      bytes,
+      signature: made,
+      key,
+      keyFolders,
+      signal: options.signal,
+    });
   }
-  return { path, source: { url: source.url, checksum: formatChecksum(checksum), verifiedBy: "checksum-file" } };
+  const list = Buffer.from(bytes).toString("utf8");
+  const checksum = formatChecksum(findChecksum(list, algorithm, fileNameOf(url), fileNameOf(checksums)));
+  return key === undefined
+    ? { checksum, verifiedBy: "checksum-file" }
+    : { checksum, verifiedBy: "signature", signedBy: key };
 }
 
 /**
@@ -54,7 +93,7 @@ export async function verifyLocalImage(
   checksum: string,
   options: Pick<FetchOptions, "signal" | "advance"> = {},
 ): Promise<VendorImage> {
-  const expected = parseChecksum(checksum);
+  const expected: Checksum = parseChecksum(checksum);
   if (!(await exists(path))) {
     throw new Failure({
       code: "source-missing",
@@ -68,60 +107,22 @@ export async function verifyLocalImage(
   return { path, source: { ...source, verifiedBy: "pinned-checksum" } };
 }
 
-/** Hashes while writing; the name appears in the cache only when the hash matched. */
-async function downloadVerified(url: string, checksum: Checksum, path: string, options: FetchOptions): Promise<void> {
-  const { cache, maximumBytes = 16 * 2 ** 30, signal, advance } = options;
-  await mkdir(cache, { recursive: true });
-  const partial = `${path}.${process.pid}.partial`;
-  const hash = createHash(checksum.algorithm);
-  try {
-    await using file = await open(partial, "wx", 0o600);
-    let bytes = 0;
-    for await (const chunk of download(url, maximumBytes, signal)) {
-      hash.update(chunk);
-      await file.writeFile(chunk);
-      bytes += chunk.length;
-      advance?.(bytes);
-    }
-    assertDigest(url, checksum, hash.digest("hex"));
-    await file.sync();
-    await rename(partial, path);
-  } finally {
-    await rm(partial, { force: true });
-  }
+function fileNameOf(url: string): string {
+  return basename(decodeURIComponent(new URL(url).pathname));
 }
 
-async function* download(url: string, maximumBytes: number, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  let bytes = 0;
-  try {
-    const response = await fetch(url, signal ? { signal } : {});
-    if (!response.ok || !response.body) throw new Error(`the server answered ${response.status}`);
-    for await (const chunk of response.body) {
-      bytes += chunk.length;
-      if (bytes > maximumBytes) throw tooLarge(url, maximumBytes);
-      yield chunk;
-    }
-  } catch (error) {
-    if (error instanceof Failure || signal?.aborted) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Failure({
-      code: "download-failed",
-      kind: "retry",
-      message: `downloading ${url}: ${reason} (after ${formatSize(bytes)})`,
-      hint: "try again, or download the file by hand and name it with --source and --checksum",
-      data: { url, bytes },
-      cause: error,
-    });
-  }
+function sourceUrl({ name, source }: CatalogImage): string {
+  if (source.kind === "supplied") throw supplied(name, source.supplied);
+  return source.url;
 }
 
-function tooLarge(url: string, maximumBytes: number): Failure {
+function supplied(name: string, page: string): Failure {
   return new Failure({
-    code: "download-too-large",
-    kind: "integrity",
-    message: `downloading ${url}: it is longer than the limit of ${formatSize(maximumBytes)}`,
-    hint: "look at the URL in the catalog",
-    data: { url, maximumBytes },
+    code: "image-supplied",
+    kind: "configuration",
+    message: `looking for the vendor image of ${name}: its vendor gives it to customers only`,
+    hint: `get the file and its SHA-256 from ${page}, then add --source FILE --checksum sha256:DIGEST`,
+    data: { name, page },
   });
 }
 
