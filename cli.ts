@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import { addGlobalOptions, runCommandLine } from "./common/command-line.ts";
 import { addFactoryCommands } from "./factory/commands.ts";
+import { openOwnImage } from "./factory/own-image.ts";
 import { addInstallerCommands } from "./installer/commands.ts";
 import { addPhoneHomeCommands } from "./installer/phone-home/commands.ts";
 import { addMirrorCommands } from "./mirror/commands.ts";
@@ -22,7 +23,7 @@ const program = addGlobalOptions(new Command("metalcast"))
 
 addFactoryCommands(program);
 addMirrorCommands(program);
-addInstallerCommands(program);
+addInstallerCommands(program, { openOwnImage });
 addPhoneHomeCommands(program);
 
 process.exitCode = await runCommandLine(program, process.argv.slice(2));

@@ -11,6 +11,7 @@ const programsByKind: Record<Step["kind"], readonly string[]> = {
   "check-disks": ["lsblk"],
   "config-drive": ["xorriso"],
   "lay-image": ["tar"],
+  "lay-tree": ["tar"],
   "write-files": [],
   "run-in-target": ["unshare", "chroot"],
   "firmware-entries": ["efibootmgr"],

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { action } from "../common/command-line.ts";
+import { action, type Session } from "../common/command-line.ts";
 import { formatTable } from "../common/table.ts";
 import { formatSize } from "../common/units.ts";
 import { describeCommands, describePlan } from "./describe-plan.ts";
@@ -7,10 +7,16 @@ import { execute } from "./execute.ts";
 import { discoverHardware, type Hardware } from "./hardware.ts";
 import { loadJob } from "./job.ts";
 import { plan } from "./plan.ts";
+import type { OpenOwnImage } from "./plannable-image.ts";
 import { resolveJobImage } from "./resolve-job-image.ts";
 
+/** What the factory does for jobs that name an image of their own. */
+interface Factory {
+  openOwnImage(reference: Parameters<OpenOwnImage>[0], options: Session): ReturnType<OpenOwnImage>;
+}
+
 /** The verbs of a server that is being installed. */
-export function addInstallerCommands(program: Command): void {
+export function addInstallerCommands(program: Command, factory: Factory): void {
   program
     .command("disks")
     .description("list this machine's disks and what holds them")
@@ -24,9 +30,9 @@ export function addInstallerCommands(program: Command): void {
     .command("plan <job>")
     .description("show what an installation would do, and touch nothing")
     .action(
-      action(async ({ print }, _options, file) => {
-        const made = await makePlan(file);
-        print(made, describePlan(made));
+      action(async (session, _options, file) => {
+        await using planned = await makePlan(file, factory, session);
+        session.print(planned.plan, describePlan(planned.plan));
       }),
     );
   program
@@ -34,17 +40,24 @@ export function addInstallerCommands(program: Command): void {
     .description("install this machine: its disks are wiped")
     .option("--dry-run", "print every command and touch nothing")
     .action(
-      action<{ dryRun?: boolean }>(async ({ print, emit, signal }, { dryRun }, file) => {
-        const made = await makePlan(file);
-        if (dryRun) return print(made, describeCommands(made));
-        for await (const event of execute(made, { signal })) emit(event);
+      action<{ dryRun?: boolean }>(async (session, { dryRun }, file) => {
+        const { print, emit, signal } = session;
+        await using planned = await makePlan(file, factory, session);
+        if (dryRun) return print(planned.plan, describeCommands(planned.plan));
+        for await (const event of execute(planned.plan, { signal })) emit(event);
       }),
     );
 }
 
-async function makePlan(file: string) {
+/** The image stays open as long as the plan may be carried out. */
+async function makePlan(file: string, { openOwnImage }: Factory, session: Session) {
   const job = await loadJob(file);
-  return plan(job, await discoverHardware(), await resolveJobImage(job));
+  const hardware = await discoverHardware(session.signal);
+  await using scope = new AsyncDisposableStack();
+  const image = scope.use(await resolveJobImage(job, (reference) => openOwnImage(reference, session)));
+  const made = plan(job, hardware, image);
+  const held = scope.move();
+  return { plan: made, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
 function describeDisks({ disks }: Hardware): string {

@@ -32,6 +32,8 @@ function describeStep(step: Step): string[] {
       return step.partitions.map((partition) => `write ISO 9660 config-2 (${step.files.length} files) to ${partition}`);
     case "lay-image":
       return [`unpack ${step.image.prefix}image.tar.zst into ${step.target}`];
+    case "lay-tree":
+      return [`copy the image's root file system into ${step.target}`];
     case "check-disks":
       return step.disks.map(
         ({ path, serial, sizeBytes }) => `expect ${path}, serial ${serial}, ${sizeBytes} bytes, held by nothing`,

@@ -7,6 +7,7 @@ import { writeFirmwareEntries } from "./boot/firmware-entries.ts";
 import { checkDisks, checkPrograms } from "./checks.ts";
 import { writeConfigDrive } from "./config-drive/write.ts";
 import { layImage } from "./lay-image.ts";
+import { layTree } from "./lay-tree.ts";
 import type { Plan } from "./plan.ts";
 import { releaseTarget } from "./release.ts";
 import type { Step } from "./step.ts";
@@ -56,6 +57,8 @@ async function executeStep(step: Step, emit: Emit, signal: AbortSignal): Promise
         return writeConfigDrive(step, signal);
       case "lay-image":
         return layImage(step, advance, signal);
+      case "lay-tree":
+        return layTree(step, advance, signal);
       case "write-files":
         return writeFiles(step.target, step.files);
       case "run-in-target":

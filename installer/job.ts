@@ -5,7 +5,7 @@ import { z } from "zod";
 import { Failure } from "../common/failure.ts";
 import { Secret } from "../common/secret.ts";
 import { parseSize } from "../common/units.ts";
-import { parseReference } from "../mirror/index.ts";
+import { parseReference, sha256Schema } from "../mirror/index.ts";
 import { instanceSchema } from "./config-drive/instance.ts";
 
 const operatorSchema = z.enum([">=", "<=", "="]);
@@ -40,12 +40,23 @@ const referenceSchema = z.string().superRefine((text, context) => {
   }
 });
 
+/** "Bring your own image": where it lies, and what its content must be. */
+const ownImageSchema = z
+  .strictObject({
+    file: z.string().min(1).optional(),
+    url: z.url({ protocol: /^https?$/ }).optional(),
+    sha256: sha256Schema,
+    format: z.string().optional(),
+  })
+  .refine(({ file, url }) => (file === undefined) !== (url === undefined), "expected either a file or a url");
+
 /**
  * Contract 2. The library takes this object; a job file differs in that it names files where this holds their content.
  */
-export const jobSchema = z.strictObject({
-  image: referenceSchema,
-  mirror: z.string().min(1),
+const jobFieldsSchema = z.strictObject({
+  image: z.union([referenceSchema, ownImageSchema]),
+  /** Where a published image is. An image of the user's own needs none. */
+  mirror: z.string().min(1).optional(),
   disks: z.strictObject({ count: z.number().int().min(1), match: matchSchema.default({}) }),
   storage: z.enum(["single", "raid1"]),
   /** Which boot loaders to install. `auto`: all that the image has. */
@@ -61,6 +72,16 @@ export const jobSchema = z.strictObject({
   initramfs: z.enum(["auto", "rebuild"]).default("auto"),
   after: z.enum(["reboot", "poweroff", "nothing"]).default("reboot"),
 });
+
+export const jobSchema = jobFieldsSchema.refine(
+  ({ image, mirror }) => typeof image !== "string" || mirror !== undefined,
+  {
+    path: ["mirror"],
+    error: "expected the mirror that the image is in, such as s3://images",
+    // Told together with all other wrong fields.
+    when: ({ value }) => z.object({ image: z.string() }).safeParse(value).success,
+  },
+);
 
 export type Job = z.infer<typeof jobSchema>;
 export type DiskMatch = z.infer<typeof matchSchema>;
@@ -95,6 +116,7 @@ export async function loadJob(file: string): Promise<Job> {
 }
 
 const jobFileSchema = z.looseObject({
+  image: z.unknown(),
   instance: z.looseObject({ userData: z.string().optional(), vendorData: z.string().optional() }).optional(),
   phoneHome: z.looseObject({ tokenFile: z.string().optional() }).optional(),
 });
@@ -102,8 +124,11 @@ const jobFileSchema = z.looseObject({
 async function inlineFiles(value: unknown, directory: string): Promise<unknown> {
   const file = jobFileSchema.safeParse(value);
   if (!file.success) return value;
-  const { instance, phoneHome, ...rest } = file.data;
-  const inlined: Record<string, unknown> = { ...rest };
+  const { image, instance, phoneHome, ...rest } = file.data;
+  const inlined: Record<string, unknown> = {
+    ...rest,
+    ...(image !== undefined && { image: locateImage(image, directory) }),
+  };
   if (instance) {
     inlined.instance = { ...instance };
     for (const field of ["userData", "vendorData"] as const) {
@@ -123,6 +148,11 @@ async function inlineFiles(value: unknown, directory: string): Promise<unknown> 
     inlined.phoneHome = token ? { ...others, token } : phoneHome;
   }
   return inlined;
+}
+
+function locateImage(image: unknown, directory: string): unknown {
+  const own = z.looseObject({ file: z.string() }).safeParse(image);
+  return own.success ? { ...own.data, file: resolve(directory, own.data.file) } : image;
 }
 
 async function readText(file: string, what: string): Promise<string> {

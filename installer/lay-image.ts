@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
 import { availableParallelism } from "node:os";
+import { getDefaultHighWaterMark } from "node:stream";
 import type { Advance } from "../common/event.ts";
 import { Failure } from "../common/failure.ts";
 import { run } from "../common/run.ts";
 import { type Manifest, openStore, parseManifest, readShard, type Store } from "../mirror/index.ts";
+import { release } from "../mirror/release.ts";
 import type { Step } from "./step.ts";
 
 type LayImage = Extract<Step, { kind: "lay-image" }>;
@@ -27,9 +29,16 @@ const tarArguments = [
   "--overwrite",
 ];
 
+/** For frames in flight, in all lanes together; Node and its libraries take some 130 MiB beside it. */
+const frameMemoryBytes = 96 * 2 ** 20;
+
+/** More tars than this get into each other's way in the file system. */
+const laneLimit = 4;
+
 /**
  * Lays the image into the mounted target: every frame is fetched, verified, then unpacked. Directories come first and,
- * for their own metadata, once more at the end; between the two, shards of files unpack side by side.
+ * for their own metadata, once more at the end; between the two, shards of files unpack side by side, the largest
+ * first. Memory: below 256 MiB, whatever the image's size.
  * @throws Failure `manifest-hash-mismatch` (integrity), those of `readShard`, `command-failed` from tar
  */
 export async function layImage({ image, target }: LayImage, advance: Advance, signal: AbortSignal): Promise<void> {
@@ -48,27 +57,34 @@ export async function layImage({ image, target }: LayImage, advance: Advance, si
         unpackedBytes += chunk.length;
         advance(unpackedBytes, totalBytes);
         yield chunk;
+        // Whoever asks for the next one has written this one out: a stream holds on to smaller ones only.
+        if (chunk.length >= getDefaultHighWaterMark(false)) release(chunk);
       }
     };
     const doing = `unpacking ${image.name}@${image.version}`;
     await run("tar", [...tarArguments, `--directory=${target}`], { doing, input: count(), ...options });
   };
 
-  const shards = manifest.shards.map(({ content }, index) => ({ content, index }));
-  const directories = shards.filter(({ content }) => content === "directories").map(({ index }) => index);
-  const files = shards.filter(({ content }) => content === "files").map(({ index }) => index);
-  const [first, ...settling] = directories;
-  if (first !== undefined) await unpack(first);
+  const shards = manifest.shards.map(({ content, plainBytes }, index) => ({ content, plainBytes, index }));
+  const [first, ...settling] = shards.filter(({ content }) => content === "directories");
+  const files = shards.filter(({ content }) => content === "files").sort((a, b) => b.plainBytes - a.plainBytes);
+  if (first) await unpack(first.index);
   const takeShards = async () => {
-    for (let shard = files.shift(); shard !== undefined; shard = files.shift()) await unpack(shard);
+    for (let shard = files.shift(); shard; shard = files.shift()) await unpack(shard.index);
   };
-  const lanes = Array.from({ length: Math.min(availableParallelism(), 4) }, takeShards);
+  const lanes = Array.from({ length: countLanes(manifest) }, takeShards);
   await Promise.all(lanes).catch(async (error: unknown) => {
     stop.abort();
     await Promise.allSettled(lanes);
     throw error;
   });
-  for (const shard of settling) await unpack(shard);
+  for (const { index } of settling) await unpack(index);
+}
+
+/** As many as there are processors for, and memory: a lane holds two frames packed, a third while it is hashed, and two plain. */
+function countLanes({ frames }: Manifest): number {
+  const largest = Math.max(...frames.map(({ sizeBytes, plainBytes }) => 3 * sizeBytes + 2 * plainBytes));
+  return Math.max(1, Math.min(availableParallelism(), laneLimit, Math.floor(frameMemoryBytes / largest)));
 }
 
 /** The mirror may have moved on since the plan was made: only the very manifest that was planned with counts. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { Failure } from "../common/failure.ts";
 import { Secret } from "../common/secret.ts";
-import type { Manifest, ResolvedImage } from "../mirror/index.ts";
+import type { ImageFacts } from "../mirror/index.ts";
 import { type BootContext, type Family, type Firmware, findFamily } from "./boot/family.ts";
 import { configDriveFiles } from "./config-drive/documents.ts";
 import { checkConfigDriveFits } from "./config-drive/image.ts";
@@ -9,6 +9,7 @@ import type { Hardware } from "./hardware.ts";
 import { deriveUuid } from "./identity.ts";
 import type { Job } from "./job.ts";
 import { phoneHomeFiles } from "./phone-home/files.ts";
+import type { PlannableImage } from "./plannable-image.ts";
 import { selectDisks } from "./select-disks.ts";
 import type { Step } from "./step.ts";
 import { formatFstab } from "./storage/filesystem.ts";
@@ -35,28 +36,28 @@ const target = "/run/metalcast/target";
  * @throws Failure for disks that do not fit or must not be touched (see `selectDisks`), `image-lacks-packages`,
  *   `image-lacks-firmware`, `family-unknown`, `license-missing`, `config-drive-too-small` (configuration)
  */
-export function plan(job: Job, hardware: Hardware, image: ResolvedImage): Plan {
-  const { manifest } = image;
+export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan {
+  const { facts } = image;
   const { instance } = job;
-  const disks = selectDisks(job, hardware, overheadBytes + manifest.minimumDiskBytes);
+  const disks = selectDisks(job, hardware, overheadBytes + facts.minimumDiskBytes);
   const instanceUuid = instance.uuid ?? identify(hardware, disks.map(({ serial, path }) => serial || path).join(" "));
   const layout = layOut(job, disks, instanceUuid, instance.hostname);
-  const firmware = chooseFirmware(job, hardware, manifest);
-  const family = chooseFamily(manifest);
-  checkPackages(job, family, manifest, layout);
-  checkLicense(job, manifest);
+  const firmware = chooseFirmware(job, hardware, facts);
+  const family = chooseFamily(facts);
+  checkPackages(job, family, facts, layout);
+  checkLicense(job, facts);
 
   const boot: BootContext = {
-    manifest,
+    image: facts,
     layout,
     firmware,
     kernelArguments: [...hardware.consoles, ...job.kernelArguments],
-    rebuildInitramfs: job.initramfs === "rebuild" || !initramfsSuffices(manifest, layout),
+    rebuildInitramfs: job.initramfs === "rebuild" || !initramfsSuffices(facts, layout),
     target,
   };
   return {
     version: 1,
-    image: `${manifest.name}@${manifest.version}`,
+    image: `${facts.name}@${facts.version}`,
     instanceUuid,
     hostname: instance.hostname,
     firmware,
@@ -66,11 +67,11 @@ export function plan(job: Job, hardware: Hardware, image: ResolvedImage): Plan {
       checkDisksStep(layout),
       ...storageSteps(layout, instanceUuid, target),
       configDriveStep(job, layout, instanceUuid),
-      layImageStep(job, image),
+      layStep(image),
       configureStep(job, boot, family, instanceUuid),
       ...family.steps(boot),
       ...(hardware.firmware === "uefi" && firmware.includes("uefi")
-        ? [firmwareEntriesStep(layout, family, manifest)]
+        ? [firmwareEntriesStep(layout, family, facts)]
         : []),
       releaseStep(layout, target),
       ...afterSteps(job),
@@ -84,53 +85,53 @@ function identify(hardware: Hardware, disks: string): string {
 }
 
 /** A server that booted the rescue system by one firmware boots its disks by the same: that one must be there. */
-function chooseFirmware(job: Job, hardware: Hardware, manifest: Manifest): Firmware[] {
-  const carried = (["uefi", "bios"] as const).filter((firmware) => manifest.firmware[firmware]);
+function chooseFirmware(job: Job, hardware: Hardware, image: ImageFacts): Firmware[] {
+  const carried = (["uefi", "bios"] as const).filter((firmware) => image.firmware[firmware]);
   const wanted = job.firmware === "auto" ? hardware.firmware : job.firmware;
   if (carried.includes(wanted)) return job.firmware === "auto" ? carried : [wanted];
   throw new Failure({
     code: "image-lacks-firmware",
     kind: "configuration",
-    message: `${manifest.name}@${manifest.version} has no boot loader for ${wanted}, only for ${carried.join(", ") || "none"}`,
+    message: `${image.name}@${image.version} has no boot loader for ${wanted}, only for ${carried.join(", ") || "none"}`,
     hint: "build the image with that boot loader, or change the server's firmware setting",
   });
 }
 
-function chooseFamily(manifest: Manifest): Family {
-  const family = findFamily(manifest.family);
+function chooseFamily(image: ImageFacts): Family {
+  const family = findFamily(image.family);
   if (family) return family;
   throw new Failure({
     code: "family-unknown",
     kind: "configuration",
-    message: `${manifest.name}@${manifest.version} is of the family ${manifest.family}, which this installer cannot make bootable`,
+    message: `${image.name}@${image.version} is of the family ${image.family}, which this installer cannot make bootable`,
     hint: "use an image of the debian family",
   });
 }
 
-function checkPackages(job: Job, family: Family, manifest: Manifest, layout: Layout): void {
+function checkPackages(job: Job, family: Family, image: ImageFacts, layout: Layout): void {
   const required = [...family.requiredPackages(layout), ...(job.phoneHome ? ["curl"] : [])];
-  const missing = required.filter((name) => !manifest.preinstalled.includes(name));
+  const missing = required.filter((name) => !image.preinstalled.includes(name));
   if (missing.length === 0) return;
   throw new Failure({
     code: "image-lacks-packages",
     kind: "configuration",
-    message: `${manifest.name}@${manifest.version} lacks ${missing.join(", ")}, which this job needs (storage ${job.storage})`,
+    message: `${image.name}@${image.version} lacks ${missing.join(", ")}, which this job needs (storage ${job.storage})`,
     hint: "build the image with `metalcast build`, which preinstalls them, or choose another storage",
     data: { missing },
   });
 }
 
-function checkLicense(job: Job, manifest: Manifest): void {
-  if (manifest.license === "none" || job.license === "none") return;
+function checkLicense(job: Job, image: ImageFacts): void {
+  if (image.license === "none" || job.license === "none") return;
   throw new Failure({
     code: "license-missing",
     kind: "configuration",
-    message: `${manifest.name}@${manifest.version} needs a license (${manifest.license}) and the job gives none`,
+    message: `${image.name}@${image.version} needs a license (${image.license}) and the job gives none`,
     hint: "write `license: none` to register the system later, by hand",
   });
 }
 
-function initramfsSuffices({ initramfs }: Manifest, { arrays }: Layout): boolean {
+function initramfsSuffices({ initramfs }: ImageFacts, { arrays }: Layout): boolean {
   return (
     arrays.every(({ level }) => initramfs.modules.includes(`raid${level}`)) &&
     (arrays.length === 0 || initramfs.programs.includes("mdadm"))
@@ -164,8 +165,13 @@ function configDriveStep({ instance }: Job, { disks }: Layout, instanceUuid: str
   };
 }
 
-function layImageStep({ mirror }: Job, { manifest, manifestSha256, prefix }: ResolvedImage): Step {
-  const { name, version, unpackedBytes } = manifest;
+function layStep({ facts, content }: PlannableImage): Step {
+  const { name, version, unpackedBytes } = facts;
+  if (content.kind === "tree") {
+    const title = `copy the root file system of ${name}`;
+    return { kind: "lay-tree", name: "lay-image", title, tree: content.path, unpackedBytes, target };
+  }
+  const { mirror, prefix, manifestSha256 } = content;
   return {
     kind: "lay-image",
     name: "lay-image",
@@ -190,7 +196,7 @@ function configureStep({ phoneHome }: Job, boot: BootContext, family: Family, in
   };
 }
 
-function firmwareEntriesStep({ disks }: Layout, { uefiLoader }: Family, { osRelease, name }: Manifest): Step {
+function firmwareEntriesStep({ disks }: Layout, { uefiLoader }: Family, { osRelease, name }: ImageFacts): Step {
   return {
     kind: "firmware-entries",
     name: "firmware-entries",

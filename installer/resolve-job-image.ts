@@ -1,10 +1,34 @@
-import { openStore, type ResolvedImage, resolveImage } from "../mirror/index.ts";
+import { Failure } from "../common/failure.ts";
+import { openStore, resolveImage } from "../mirror/index.ts";
 import type { Job } from "./job.ts";
+import type { OpenOwnImage, PlannableImage } from "./plannable-image.ts";
 
 /**
- * Looks the job's image up in the job's mirror, for this machine's architecture. @throws Failure of `openStore` and
- * `resolveImage`
+ * Finds the job's image: a published one in the job's mirror, for this machine's architecture, or the user's own,
+ * which stays open until the result is disposed of.
+ * @param openOwnImage for jobs that name an image of their own; `openOwnImage` of `metalcast/factory`
+ * @throws Failure of `openStore` and `resolveImage`, or of `openOwnImage`; `own-image-unsupported` (configuration)
+ *   where a job names its own image and nothing was given to open it with
  */
-export function resolveJobImage({ mirror, image }: Pick<Job, "mirror" | "image">): Promise<ResolvedImage> {
-  return resolveImage(openStore(mirror), image, { arch: process.arch === "arm64" ? "arm64" : "amd64" });
+export async function resolveJobImage(
+  { mirror, image }: Pick<Job, "mirror" | "image">,
+  openOwnImage?: OpenOwnImage,
+): Promise<PlannableImage & AsyncDisposable> {
+  if (typeof image === "string") {
+    const options = { arch: process.arch === "arm64" ? "arm64" : "amd64" } as const;
+    const { manifest, prefix, manifestSha256 } = await resolveImage(openStore(mirror ?? ""), image, options);
+    const content = { kind: "published", mirror: mirror ?? "", prefix, manifestSha256 } as const;
+    return { facts: manifest, content, [Symbol.asyncDispose]: async () => {} };
+  }
+  if (!openOwnImage) {
+    throw new Failure({
+      code: "own-image-unsupported",
+      kind: "configuration",
+      message: "opening the job's own image: this program only installs published images",
+      hint: "use `metalcast install`, or give resolveJobImage the openOwnImage of metalcast/factory",
+    });
+  }
+  const opened = await openOwnImage(image);
+  const dispose = () => opened[Symbol.asyncDispose]();
+  return { facts: opened.facts, content: { kind: "tree", path: opened.tree }, [Symbol.asyncDispose]: dispose };
 }

@@ -40,6 +40,8 @@ export type Step = Readonly<
           files: readonly { path: string; content: string | Secret }[];
         }
       | { kind: "lay-image"; image: ImageSource; target: string }
+      /** An opened image of the user's own. */
+      | { kind: "lay-tree"; tree: string; unpackedBytes: number; target: string }
       | { kind: "write-files"; target: string; files: readonly TargetFile[] }
       | {
           kind: "run-in-target";

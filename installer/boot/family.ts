@@ -1,4 +1,4 @@
-import type { Manifest } from "../../mirror/index.ts";
+import type { ImageFacts } from "../../mirror/index.ts";
 import type { Step, TargetFile } from "../step.ts";
 import type { Layout } from "../storage/layout.ts";
 import { debian } from "./debian.ts";
@@ -7,7 +7,7 @@ export type Firmware = "uefi" | "bios";
 
 /** What a family needs to know to make a target bootable. */
 export interface BootContext {
-  manifest: Manifest;
+  image: ImageFacts;
   layout: Layout;
   /** Boot loaders to install. */
   firmware: readonly Firmware[];
@@ -19,7 +19,7 @@ export interface BootContext {
 
 /** A family of distributions: how each of these things is done there. One file each. */
 export interface Family {
-  name: Manifest["family"];
+  name: ImageFacts["family"];
   /** What the image must bring for this layout, by the names of `manifest.preinstalled`. */
   requiredPackages(layout: Layout): string[];
   /**

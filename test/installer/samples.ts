@@ -1,6 +1,7 @@
 import type { Disk, Hardware } from "../../installer/hardware.ts";
 import { type Job, parseJob } from "../../installer/job.ts";
-import type { Manifest, ResolvedImage } from "../../mirror/index.ts";
+import type { PlannableImage } from "../../installer/plannable-image.ts";
+import type { Manifest } from "../../mirror/index.ts";
 
 const gibibyte = 2 ** 30;
 
@@ -75,10 +76,10 @@ function sampleManifest(overrides: Partial<Manifest> = {}): Manifest {
   };
 }
 
-export function sampleImage(overrides: Partial<Manifest> = {}): ResolvedImage {
+export function sampleImage(overrides: Partial<Manifest> = {}): PlannableImage {
+  const prefix = "images/debian-12/amd64/20261123.0/";
   return {
-    manifest: sampleManifest(overrides),
-    manifestSha256: "1".repeat(64),
-    prefix: "images/debian-12/amd64/20261123.0/",
+    facts: sampleManifest(overrides),
+    content: { kind: "published", mirror: "file:///srv/mirror", prefix, manifestSha256: "1".repeat(64) },
   };
 }
