@@ -1,20 +1,26 @@
 import { randomUUID } from "node:crypto";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
-import { Qcow2Error } from "./error.ts";
-import type { Qcow2Extent, Qcow2Image } from "./image.ts";
-import { reasonOf } from "./source.ts";
+import { availableParallelism } from "node:os";
+import { copyInProcess } from "./copy-in-process.ts";
+import { canUseWorkers, copyWithWorkers } from "./copy-with-workers.ts";
+import type { Qcow2Image } from "./image.ts";
+import { Turn } from "./turn.ts";
+import { writeFailed } from "./write-failed.ts";
 
-const chunkBytes = 2 ** 20;
-/** Zeros inside data become holes in units of this size. */
-const holeBytes = 2 ** 16;
-const zeros = Buffer.alloc(holeBytes);
+/** Below this size of the qcow2 file the start of a thread takes longer than it saves. */
+const worthThreadsBytes = 32 * 2 ** 20;
+/** More threads wait for each other: writes to one file follow one another. */
+const maximumThreads = 8;
 
 export interface ConvertOptions {
   signal?: AbortSignal;
-  /** Called as chunks are finished. Bytes of the virtual disk, holes included. */
+  /** Called as parts are finished. Bytes of the virtual disk, holes included. */
   onProgress?: (bytes: number, totalBytes: number) => void;
-  /** Chunks (1 MiB, or a cluster if that is larger) in flight. Memory is a few times that. Default: 4. */
-  concurrency?: number;
+  /**
+   * Worker threads; 0 converts in this thread, as does an image that is not a file, or code that was bundled into one
+   * file. Default: one for each processor, 8 at most; none for a file below 32 MiB.
+   */
+  threads?: number;
 }
 
 export interface ConvertResult {
@@ -50,76 +56,24 @@ async function copy(
   image: Qcow2Image,
   output: FileHandle,
   destination: string,
-  { signal, onProgress, concurrency = 4 }: ConvertOptions,
+  { signal, onProgress, threads = threadsFor(image) }: ConvertOptions,
 ): Promise<number> {
-  const totalBytes = image.info.virtualSizeBytes;
-  await writing(destination, output.truncate(totalBytes));
-  const chunks = cutIntoChunks(image);
-  let doneBytes = 0;
-  let dataBytes = 0;
-
-  // Leaving the loop by an error ends the generator, which ends the others' loops too.
-  const work = async () => {
-    for await (const { kind, position, length } of chunks) {
-      signal?.throwIfAborted();
-      if (kind === "data") {
-        const data = await image.read(position, length);
-        for (const run of findData(data)) {
-          await writing(destination, writeAll(output, run.bytes, position + run.offset));
-          dataBytes += run.bytes.length;
-        }
-      }
-      doneBytes += length;
-      onProgress?.(doneBytes, totalBytes);
-    }
-  };
-
-  // All are waited for, so that none writes to a closed file.
-  const outcomes = await Promise.allSettled(Array.from({ length: Math.max(1, concurrency) }, work));
-  const failed = outcomes.find((outcome) => outcome.status === "rejected");
-  if (failed) throw failed.reason;
-  return dataBytes;
+  const { header, fileSizeBytes, fileDescriptor } = image.layout;
+  await writing(destination, output.truncate(header.virtualSizeBytes));
+  const watch = { signal, onProgress };
+  if (threads === 0 || fileDescriptor === undefined || !canUseWorkers()) {
+    return copyInProcess(image, output, destination, watch);
+  }
+  const job = { header, fileSizeBytes, destination, input: fileDescriptor, output: output.fd, writing: Turn.share() };
+  return copyWithWorkers(image.layout, job, threads, watch);
 }
 
-/** Cut at cluster boundaries, so that no compressed cluster is decompressed twice. */
-async function* cutIntoChunks(image: Qcow2Image): AsyncGenerator<Qcow2Extent, void, undefined> {
-  const length = Math.max(chunkBytes, image.info.clusterBytes);
-  for await (const extent of image.extents()) {
-    if (extent.kind === "zero") {
-      yield extent;
-      continue;
-    }
-    const extentEnd = extent.position + extent.length;
-    for (let position = extent.position; position < extentEnd; ) {
-      const end = Math.min(extentEnd, (Math.floor(position / length) + 1) * length);
-      yield { kind: "data", position, length: end - position };
-      position = end;
-    }
-  }
-}
-
-function* findData(data: Buffer): Generator<{ offset: number; bytes: Buffer }> {
-  const isZero = (offset: number) => {
-    const block = data.subarray(offset, offset + holeBytes);
-    return zeros.compare(block, 0, block.length, 0, block.length) === 0;
-  };
-  for (let offset = 0; offset < data.length; ) {
-    let end = offset;
-    while (end < data.length && !isZero(end)) end += holeBytes;
-    if (end > offset) yield { offset, bytes: data.subarray(offset, end) };
-    offset = end + holeBytes;
-  }
-}
-
-/** A write to a nearly full disk may write less than it was given, and only the next one fails. */
-async function writeAll(output: FileHandle, bytes: Buffer, position: number): Promise<void> {
-  for (let written = 0; written < bytes.length; ) {
-    written += (await output.write(bytes, written, bytes.length - written, position + written)).bytesWritten;
-  }
+function threadsFor({ layout }: Qcow2Image): number {
+  return layout.fileSizeBytes < worthThreadsBytes ? 0 : Math.min(availableParallelism(), maximumThreads);
 }
 
 async function writing<T>(destination: string, operation: Promise<T>): Promise<T> {
   return operation.catch((cause: unknown) => {
-    throw new Qcow2Error("write-failed", `writing ${destination}: ${reasonOf(cause)}`, { cause });
+    throw writeFailed(destination, cause);
   });
 }

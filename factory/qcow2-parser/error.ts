@@ -31,7 +31,9 @@ export type Qcow2ErrorCode =
   | "out-of-range"
   | "open-failed"
   | "read-failed"
-  | "write-failed";
+  | "write-failed"
+  /** A worker thread died without an answer: of a lack of memory, most likely. */
+  | "worker-failed";
 
 export interface Qcow2ErrorDetails {
   /** The way out, on one line. */

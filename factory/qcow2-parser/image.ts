@@ -1,7 +1,9 @@
 import { decompressCluster } from "./decompress.ts";
 import { Qcow2Error } from "./error.ts";
 import { type Compression, type HeaderPolicy, type Qcow2Header, readHeader } from "./header.ts";
+import type { Qcow2Layout } from "./layout.ts";
 import { type Piece, piecesOfTable } from "./piece.ts";
+import { release } from "./release.ts";
 import { assertInside, fill, openFileSource, type Qcow2Source } from "./source.ts";
 import { MappingTables } from "./tables.ts";
 
@@ -50,6 +52,8 @@ export async function openQcow2(file: string | Qcow2Source, options: OpenOptions
 
 export class Qcow2Image {
   readonly info: Readonly<Qcow2Info>;
+  /** For those who read the file by themselves, as convertToRaw's threads do. */
+  readonly layout: Qcow2Layout;
   readonly #source: Qcow2Source;
   readonly #header: Qcow2Header;
   readonly #tables: MappingTables;
@@ -68,6 +72,7 @@ export class Qcow2Image {
       dirty,
       corrupt,
     };
+    this.layout = { fileDescriptor: source.fileDescriptor, fileSizeBytes, header, l2Offsets: tables.l2Offsets };
     this.#source = source;
     this.#header = header;
     this.#tables = tables;
@@ -140,5 +145,6 @@ export class Qcow2Image {
     await fill(this.#source, bytes, piece.hostOffset, what);
     const cluster = await decompressCluster(this.#header.compression, bytes, this.#header.clusterBytes);
     cluster.copy(target, 0, piece.skip, piece.skip + piece.length);
+    release(cluster);
   }
 }

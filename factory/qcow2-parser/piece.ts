@@ -5,13 +5,14 @@ import type { Qcow2Header } from "./header.ts";
  * A run of guest bytes and where they come from. Positions are on the virtual disk, host offsets in the file; all in
  * bytes.
  */
-export type Piece = { position: number; length: number } & Origin;
+export type Piece = Place & (Zero | Stored | Compressed);
+export type CompressedPiece = Place & Compressed;
 
-type Origin =
-  | { kind: "zero" }
-  | { kind: "stored"; hostOffset: number }
-  /** Guest bytes `skip` to `skip + length` of the cluster that the compressed data makes. */
-  | { kind: "compressed"; hostOffset: number; hostLength: number; skip: number };
+type Place = { position: number; length: number };
+type Zero = { kind: "zero" };
+type Stored = { kind: "stored"; hostOffset: number };
+/** Guest bytes `skip` to `skip + length` of the cluster that the compressed data makes. */
+type Compressed = { kind: "compressed"; hostOffset: number; hostLength: number; skip: number };
 
 // "L2 table entry", "Standard Cluster Descriptor".
 const compressedFlag = 1n << 62n;
@@ -46,7 +47,12 @@ export function piecesOfTable(
 function piecesOfEntry(header: Qcow2Header, table: DataView, index: number, position: number): Piece[] {
   const { clusterBytes: length, extendedL2 } = header;
   const entry = table.getBigUint64(index * (extendedL2 ? 16 : 8));
-  if ((entry & compressedFlag) !== 0n) return [{ position, length, ...compressedOrigin(header, entry, position) }];
+  if ((entry & compressedFlag) !== 0n) {
+    // "Subcluster Allocation Bitmap (for compressed clusters)": reserved.
+    const bitmap = extendedL2 ? table.getBigUint64(index * 16 + 8) : 0n;
+    if (bitmap !== 0n) throw invalid("a compressed cluster with subclusters", bitmap, position);
+    return [{ position, length, ...compressedOrigin(header, entry, position) }];
+  }
   const hostOffset = standardOffset(header, entry, position);
   if (extendedL2) return piecesOfSubclusters(header, table.getBigUint64(index * 16 + 8), position, hostOffset);
   const isZero = hostOffset === 0 || (entry & zeroFlag) !== 0n;
@@ -69,7 +75,7 @@ function standardOffset({ clusterBytes, version, extendedL2 }: Qcow2Header, entr
 }
 
 /** "Compressed Clusters Descriptor": bits 0 to x-1 are the offset, x to 61 count further 512-byte sectors. */
-function compressedOrigin({ clusterBits }: Qcow2Header, entry: bigint, position: number): Origin {
+function compressedOrigin({ clusterBits }: Qcow2Header, entry: bigint, position: number): Compressed {
   if ((entry & copiedFlag) !== 0n) throw invalid("a compressed cluster marked as copied", entry, position);
   const x = BigInt(62 - (clusterBits - 8));
   const hostOffset = Number(entry & ((1n << x) - 1n));

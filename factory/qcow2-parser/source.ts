@@ -4,6 +4,8 @@ import { Qcow2Error } from "./error.ts";
 /** Where the bytes of an image come from: a file, or anything that can be read at a position. */
 export interface Qcow2Source {
   readonly sizeBytes: number;
+  /** Of the open file, if the source is one: worker threads read it by themselves. */
+  readonly fileDescriptor?: number;
   /** Fills the buffer from the position. @returns bytes read, fewer than asked for or 0 at the end */
   read(buffer: Uint8Array, position: number): Promise<number>;
   close(): Promise<void>;
@@ -19,6 +21,7 @@ export async function openFileSource(path: string): Promise<Qcow2Source> {
   const { size } = await handle.stat();
   return {
     sizeBytes: size,
+    fileDescriptor: handle.fd,
     read: async (buffer, position) => (await handle.read(buffer, 0, buffer.length, position)).bytesRead,
     close: () => handle.close(),
   };
@@ -42,23 +45,27 @@ export async function fill(source: Qcow2Source, buffer: Uint8Array, position: nu
   let filled = 0;
   while (filled < buffer.length) {
     const bytesRead = await source.read(buffer.subarray(filled), position + filled).catch((cause: unknown) => {
-      throw new Qcow2Error("read-failed", `reading ${what} at byte ${position}: ${reasonOf(cause)}`, { cause });
+      throw readFailed(what, position, cause);
     });
-    if (bytesRead === 0) throw outsideFile(source, position, buffer.length, what);
+    if (bytesRead === 0) throw outsideFile(source.sizeBytes, position, buffer.length, what);
     filled += bytesRead;
   }
 }
 
 /** @throws Qcow2Error `outside-file` */
 export function assertInside(source: Qcow2Source, position: number, length: number, what: string): void {
-  if (position + length > source.sizeBytes) throw outsideFile(source, position, length, what);
+  if (position + length > source.sizeBytes) throw outsideFile(source.sizeBytes, position, length, what);
 }
 
-function outsideFile({ sizeBytes }: Qcow2Source, position: number, length: number, what: string): Qcow2Error {
+export function outsideFile(sizeBytes: number, position: number, length: number, what: string): Qcow2Error {
   return new Qcow2Error("outside-file", `${what} (byte ${position}, ${length} long) reaches past the end of the file`, {
     hint: "the file is cut short or damaged: compare its size and checksum with the vendor's",
     data: { position, length, sizeBytes },
   });
+}
+
+export function readFailed(what: string, position: number, cause: unknown): Qcow2Error {
+  return new Qcow2Error("read-failed", `reading ${what} at byte ${position}: ${reasonOf(cause)}`, { cause });
 }
 
 export function reasonOf(cause: unknown): string {

@@ -12,13 +12,14 @@ const cachedBytes = 16 * 2 ** 20;
 export class MappingTables {
   readonly #source: Qcow2Source;
   readonly #clusterBytes: number;
-  readonly #l2Offsets: Float64Array;
+  /** Host offset of each L2 table in the order of the disk; 0 where there is none. */
+  readonly l2Offsets: Float64Array;
   readonly #cache = new Map<number, Promise<DataView>>();
 
   private constructor(source: Qcow2Source, clusterBytes: number, l2Offsets: Float64Array) {
     this.#source = source;
     this.#clusterBytes = clusterBytes;
-    this.#l2Offsets = l2Offsets;
+    this.l2Offsets = l2Offsets;
   }
 
   /** @throws Qcow2Error `outside-file`, `misaligned`, `entry-invalid`, `read-failed` */
@@ -36,7 +37,7 @@ export class MappingTables {
 
   /** @returns undefined where the L1 entry has no table: all its clusters are unallocated */
   async l2Table(index: number): Promise<DataView | undefined> {
-    const offset = this.#l2Offsets[index];
+    const offset = this.l2Offsets[index];
     if (offset === undefined || offset === 0) return undefined;
     const table = this.#cache.get(index) ?? this.#readTable(index, offset);
     this.#cache.delete(index);
@@ -70,8 +71,8 @@ function readL1Entry(entry: bigint, index: number, clusterBytes: number): number
  * With each table used once, walking an image takes time in proportion to its file, not to the disk it pretends to be.
  */
 function refuseSharing(l2Offsets: Float64Array): void {
-  const sorted = l2Offsets.filter((offset) => offset !== 0).sort();
-  const shared = sorted.find((offset, index) => offset === sorted[index + 1]);
+  const sorted = l2Offsets.toSorted();
+  const shared = sorted.find((offset, index) => offset !== 0 && offset === sorted[index + 1]);
   if (shared !== undefined) {
     throw new Qcow2Error("entry-invalid", `two L1 entries share the L2 table at byte ${shared}`);
   }

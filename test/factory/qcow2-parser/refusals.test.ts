@@ -153,6 +153,12 @@ describe("a table", () => {
 });
 
 describe("compressed data", () => {
+  test("of an extended image with subclusters", async () => {
+    const entry = (1n << 62n) | 0x50000n;
+    const bytes = patched(extended, (copy) => copy.writeBigUInt64BE(entry, l2Of(copy)));
+    await expect(openBytes(bytes)).rejects.toThrow(refused("entry-invalid"));
+  });
+
   const hostOffset = (bytes: Buffer) => Number(bytes.readBigUInt64BE(l2Of(bytes)) & ((1n << 54n) - 1n));
 
   test.for<[string, Qcow2ErrorCode, Patch]>([
