@@ -1,10 +1,6 @@
-variable "tree" {
-  type        = string
-  description = "The vendor's root file system, mounted, for the chroot way."
-  validation {
-    condition     = length(var.tree) > 1 && substr(var.tree, 0, 1) == "/"
-    error_message = "The tree must be an absolute path other than the root directory."
-  }
+# What every way of customizing takes. README.md says how a way's template is put together.
+packer {
+  required_version = ">= 1.6.6"
 }
 
 variable "scripts" {
@@ -39,14 +35,22 @@ variable "remove_packages" {
   default     = []
 }
 
-variable "apt_sources" {
+variable "rhsm_organization" {
   type        = string
-  description = "A file (.list or .sources) that apt uses in place of the image's own during the build only."
+  description = "The organization of the Red Hat subscription that packages come from; empty without one."
   default     = ""
+  validation {
+    condition     = regex_replace(var.rhsm_organization, "[A-Za-z0-9_-]+", "") == ""
+    error_message = "The organization must be its identifier: letters, digits, - and _."
+  }
 }
 
-variable "apt_configuration" {
-  type        = string
-  description = "A file of apt.conf(5), such as a proxy, that counts during the build only."
-  default     = ""
+locals {
+  script_paths = [for script in var.scripts : "${path.root}/${script}"]
+  script_environment = [
+    "ADD_COMPONENTS=${join(" ", var.add_components)}",
+    "ADD_PACKAGES=${join(" ", concat(var.family_packages, var.add_packages))}",
+    "REMOVE_PACKAGES=${join(" ", var.remove_packages)}",
+    "RHSM_ORGANIZATION=${var.rhsm_organization}",
+  ]
 }

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs one provisioning script inside the vendor's tree, with nothing of this machine in reach but its network.
 # Started in mount, process, IPC and UTS namespaces of its own: all mounts below end with it.
-#   TREE  the tree, mounted        $1  the script
+#   TREE  the tree, mounted        $1  the script        ACTIVATION_KEY_FILE  a secret, or nothing
 set -eu
 fence=$(dirname "$(realpath "$0")")
 script=$(realpath "$1")
@@ -46,6 +46,8 @@ Dir::Etc::SourceParts "/run/metalcast/sources";
 END
 fi
 [ -z "${APT_CONFIGURATION:-}" ] || cat "$APT_CONFIGURATION" >>run/metalcast/apt.conf
+mkdir -m 700 run/metalcast/secrets
+[ -z "${ACTIVATION_KEY_FILE:-}" ] || install -m 600 "$ACTIVATION_KEY_FILE" run/metalcast/secrets/activation-key
 
 hostname localhost
 
@@ -58,4 +60,5 @@ exec setpriv --inh-caps=-all \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
   DEBIAN_FRONTEND=noninteractive APT_CONFIG=/run/metalcast/apt.conf \
   ADD_COMPONENTS="$ADD_COMPONENTS" ADD_PACKAGES="$ADD_PACKAGES" REMOVE_PACKAGES="$REMOVE_PACKAGES" \
+  RHSM_ORGANIZATION="$RHSM_ORGANIZATION" \
   /bin/sh -eu /run/metalcast/inside /run/metalcast/script </dev/null

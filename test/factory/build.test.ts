@@ -6,7 +6,7 @@ import type { Event } from "../../common/event.ts";
 import { run } from "../../common/run.ts";
 import { build } from "../../factory/build.ts";
 import { type CatalogImage, findImage, loadCatalog } from "../../factory/catalog.ts";
-import { packerDirectory } from "../../factory/customize.ts";
+import { packerDirectory } from "../../factory/customize-template.ts";
 import { makeTinyImage, type TinyImage } from "./tiny-image.ts";
 
 let folder: string;
