@@ -1,18 +1,23 @@
 import { join } from "node:path";
 import { type Emit, note, reportOperation, reportStep } from "../common/event.ts";
-import { Failure } from "../common/failure.ts";
 import { archiveName, type Manifest } from "../mirror/manifest.ts";
 import type { CatalogImage } from "./catalog.ts";
-import { convertToDisk } from "./convert.ts";
-import { type AptOverride, customize, digestTemplate } from "./customize.ts";
+import { customizeByBooting } from "./customize-by-booting.ts";
+import type { AptOverride, RhsmSubscription } from "./customize-run.ts";
+import { digestTemplate } from "./customize-template.ts";
+import { customizeTree } from "./customize-tree.ts";
+import type { CustomizeChoice } from "./customize-way.ts";
 import { readFacts } from "./facts.ts";
-import { fetchVendorImage, type VendorImage, verifyLocalImage } from "./fetch.ts";
-import { MountNamespace } from "./namespace.ts";
+import type { ImageFormat } from "./image-format.ts";
+import { obtainVendorImage } from "./obtain-vendor-image.ts";
+import { openImage } from "./open-image.ts";
 import { pack } from "./pack.ts";
-import { assertRequirements } from "./requirements.ts";
-import { extractRootFileSystem } from "./root-filesystem.ts";
+import { digestRecipe } from "./recipe-digest.ts";
+import { assertCanBuild } from "./requirements.ts";
+import { createSbom } from "./sbom.ts";
 import { readToolVersions } from "./tool-versions.ts";
 import { Workspace } from "./workspace.ts";
+import { makeWritable } from "./writable-tree.ts";
 import { createManifest, writeImage } from "./write-image.ts";
 
 export interface BuildOptions {
@@ -23,60 +28,70 @@ export interface BuildOptions {
   source?: string;
   /** `sha512:DIGEST` of `source`. */
   checksum?: string;
+  /** Of `source`. Default: the catalog's. */
+  format?: ImageFormat;
   /** Default: today's date in UTC and `.0`. */
   version?: string;
   /** Folder of verified downloads. */
   cache?: string;
+  /** How the provisioning scripts reach the image. Default: in a fenced chroot. */
+  customize?: CustomizeChoice;
   /** What apt uses during the build only. */
   apt?: AptOverride;
-  /** Folder of the Packer template, for a template of one's own. */
+  /** The subscription that Red Hat's packages come from during the build only. */
+  rhsm?: RhsmSubscription;
+  /** Folder of the Packer templates and scripts, for those of one's own. */
   template?: string;
   emit: Emit;
   signal?: AbortSignal;
 }
 
 /**
- * Makes a published image of a vendor's: fetch and verify, convert, take out the root file system, customize through
- * Packer, read what came of it, pack. After a failure nothing is left: no output, mount, loop device or process.
+ * Makes a published image of a vendor's: fetch and verify, open in its declared format, customize through Packer, read
+ * what came of it, pack. After a failure nothing is left: no output, mount, loop device or process.
  * @returns the output's absolute path, and the manifest that lies in it
  * @throws Failure, those of each step
  */
 export async function build(options: BuildOptions): Promise<{ directory: string; manifest: Manifest }> {
-  const { image, output, emit, signal, template } = options;
+  const { image, output, emit, signal, apt, rhsm, template } = options;
+  const { format = image.format, customize = { way: "chroot" } } = options;
   const interruptible = signal ? { signal } : {};
   return reportOperation(emit, { operation: "build", subject: image.name }, async () => {
-    await assertRequirements();
+    await assertCanBuild(image, customize.way, format);
     const date = new Date();
+    const version = options.version ?? `${date.toISOString().slice(0, 10).replaceAll("-", "")}.0`;
     await using workspace = await Workspace.open(output);
-    const disk = workspace.path("disk.raw");
-    const rootFileSystem = workspace.path("root.ext4");
-    const mountPoint = workspace.path("tree");
+    const customizing = {
+      scratch: workspace.path("packer"),
+      onText: (text: string) => note(emit, text),
+      ...(apt && { apt }),
+      ...(rhsm && { rhsm }),
+      ...(template !== undefined && { template }),
+      ...interruptible,
+    };
 
     const vendor = await reportStep(emit, { step: "fetch", title: "Fetch and verify the vendor image" }, (advance) =>
       obtainVendorImage(options, { ...interruptible, advance }),
     );
-    await reportStep(emit, { step: "convert", title: "Convert it to a raw disk" }, (advance) =>
-      convertToDisk(vendor.path, disk, { ...interruptible, advance }),
-    );
-    await reportStep(emit, { step: "extract", title: "Take out the root file system" }, () =>
-      extractRootFileSystem(disk, rootFileSystem, signal),
-    );
+    const vendorFile = { path: vendor.path, format };
+    const file =
+      customize.way === "chroot"
+        ? vendorFile
+        : await customizeByBooting(image, vendorFile, customize, { ...customizing, workspace, emit });
+    await using opened = await openImage(file, { scratch: workspace.path("opened"), emit, signal });
+    const directory = await makeWritable(opened, { scratch: workspace.path("writable"), emit, signal });
+    const { namespace } = opened;
+    const tree = namespace.path(directory);
+    if (customize.way === "chroot") {
+      await reportStep(emit, { step: "customize", title: "Customize it for metal" }, () =>
+        customizeTree(image, { ...customizing, namespace, tree: directory }),
+      );
+    }
 
-    await using namespace = await MountNamespace.open();
-    await namespace.mount(rootFileSystem, mountPoint);
-    const tree = namespace.path(mountPoint);
-    await reportStep(emit, { step: "customize", title: "Customize it for metal" }, () =>
-      customize(image, {
-        namespace,
-        tree: mountPoint,
-        scratch: workspace.path("packer"),
-        onText: (text) => note(emit, text),
-        ...(options.apt && { apt: options.apt }),
-        ...(template === undefined ? {} : { template }),
-        ...interruptible,
-      }),
-    );
-    const facts = await reportStep(emit, { step: "inspect", title: "Read what it holds" }, () => readFacts(tree));
+    const [facts, sbom] = await reportStep(emit, { step: "inspect", title: "Read what it holds" }, async () => [
+      await readFacts(tree, image.family),
+      await createSbom(tree, { name: image.name, version, date }),
+    ]);
     const packed = await reportStep(emit, { step: "pack", title: "Pack it" }, (advance) =>
       pack({
         tree,
@@ -86,33 +101,19 @@ export async function build(options: BuildOptions): Promise<{ directory: string;
         advance,
       }),
     );
-
     const manifest = createManifest({
       image,
       vendor,
-      version: options.version ?? `${date.toISOString().slice(0, 10).replaceAll("-", "")}.0`,
+      version,
       date,
+      recipeSha256: digestRecipe(image),
       templateSha256: await digestTemplate(template),
       tools: await readToolVersions(),
       facts,
       packed,
+      sbom,
     });
-    await writeImage(workspace.published, manifest);
+    await writeImage(workspace.published, manifest, sbom);
     return { directory: await workspace.publish(), manifest };
-  });
-}
-
-/** @throws Failure `checksum-required` (configuration) where a file is given without its checksum */
-async function obtainVendorImage(
-  { image, source, checksum, cache = "/var/cache/metalcast/vendor" }: BuildOptions,
-  options: Parameters<typeof verifyLocalImage>[2] & {},
-): Promise<VendorImage> {
-  if (source === undefined) return fetchVendorImage(image, { cache, ...options });
-  if (checksum !== undefined) return verifyLocalImage(source, checksum, options);
-  throw new Failure({
-    code: "checksum-required",
-    kind: "configuration",
-    message: `reading the vendor image ${source}: its checksum was not given`,
-    hint: "add --checksum sha512:DIGEST, as the vendor publishes it",
   });
 }

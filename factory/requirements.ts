@@ -1,27 +1,44 @@
 import { requirePrograms } from "../common/programs.ts";
 import { checkRoot } from "../common/root.ts";
+import type { CatalogImage } from "./catalog.ts";
+import type { CustomizeWay } from "./customize-way.ts";
+import { type ImageFormat, isArchive } from "./image-format.ts";
 
-/** Every program that a build runs. */
-const programs = [
-  "dd",
-  "debugfs",
-  "e2fsck",
-  "mount",
-  "nsenter",
-  "packer",
-  "resize2fs",
-  "setpriv",
-  "tar",
-  "truncate",
-  "umount",
-  "unshare",
-];
+/** What opening any image runs. */
+const opening = ["chroot", "mount", "nsenter", "rmdir", "setpriv", "setsid", "sync", "tar", "umount", "unshare"];
+
+const packing = ["mke2fs", "packer", "tar"];
+
+const programsOfWay: Readonly<Record<CustomizeWay, readonly string[]>> = {
+  chroot: [],
+  qemu: ["qemu-system-x86_64", "qemu-img"],
+  openstack: [],
+};
+
+function openingPrograms(format: ImageFormat): string[] {
+  const reading = isArchive(format) ? ["mke2fs"] : ["e2fsck", "mcopy"];
+  const decompressing = format.endsWith(".xz") ? ["xz"] : format.endsWith(".zst") ? ["zstd"] : [];
+  return [...opening, ...reading, ...decompressing, ...(format === "raw" ? ["cp"] : [])];
+}
 
 /**
  * Looks for all that a build needs of this machine, before anything is touched.
  * @throws Failure `not-root` and `programs-missing` (configuration)
  */
-export async function assertRequirements(): Promise<void> {
+export async function assertCanBuild(image: CatalogImage, way: CustomizeWay, format: ImageFormat): Promise<void> {
   checkRoot("building an image");
-  await requirePrograms(programs, "building an image");
+  const verifying = "key" in image.source && image.source.key !== undefined ? ["gpgv"] : [];
+  await requirePrograms(
+    [...verifying, ...openingPrograms(format), ...packing, ...programsOfWay[way]],
+    "building an image",
+  );
+}
+
+/**
+ * Looks for all that opening an image needs.
+ * @throws Failure `not-root` and `programs-missing` (configuration)
+ */
+export async function assertCanOpen(format: ImageFormat): Promise<void> {
+  checkRoot("opening an image");
+  await requirePrograms(openingPrograms(format), "opening an image");
 }

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Enums, Models, Serialize, Spec } from "@cyclonedx/cyclonedx-library";
+import type { Models } from "@cyclonedx/cyclonedx-library";
 import { PackageURL } from "packageurl-js";
 import { Failure } from "../common/failure.ts";
 import { readOsRelease } from "./families/os-release.ts";
@@ -29,7 +29,10 @@ export async function createSbom(tree: string, subject: SbomSubject): Promise<st
     const message = "writing the bill of materials: the image has neither dpkg's database nor rpm's";
     throw new Failure({ code: "package-database-missing", kind: "failed", message });
   }
-  const described = packages.map((installed) => describePackage(installed, osRelease));
+  // Large, and only for those who build: every other verb starts without it.
+  const cyclonedx = await import("@cyclonedx/cyclonedx-library");
+  const { Enums, Models, Serialize, Spec } = cyclonedx;
+  const described = packages.map((installed) => describePackage(cyclonedx, installed, osRelease));
   // A package that a database names twice is one.
   const components = [...new Map(described.map((component) => [component.purl, component])).values()];
   const image = new Models.Component(Enums.ComponentType.OperatingSystem, subject.name, {
@@ -52,7 +55,11 @@ export async function createSbom(tree: string, subject: SbomSubject): Promise<st
 }
 
 /** Package URLs as purl-spec's types "deb" and "rpm" have them. */
-function describePackage(installed: InstalledPackage, osRelease: Record<string, string>): Models.Component {
+function describePackage(
+  { Enums, Models }: typeof import("@cyclonedx/cyclonedx-library"),
+  installed: InstalledPackage,
+  osRelease: Record<string, string>,
+): Models.Component {
   const { format, name, version, epoch, arch, source, supplier } = installed;
   const { ID: vendor = "linux", VERSION_ID } = osRelease;
   const qualifiers = {

@@ -5,7 +5,9 @@ import { archiveName, type Manifest, manifestSchema } from "../mirror/manifest.t
 import type { CatalogImage } from "./catalog.ts";
 import type { TreeFacts } from "./facts.ts";
 import type { VendorImage } from "./fetch.ts";
+import { minimumDiskBytes } from "./minimum-disk.ts";
 import type { PackedImage } from "./pack.ts";
+import { sbomName } from "./sbom.ts";
 
 /** What one build learned, step by step. */
 export interface BuildResult {
@@ -13,44 +15,49 @@ export interface BuildResult {
   vendor: VendorImage;
   version: string;
   date: Date;
+  recipeSha256: string;
   templateSha256: string;
   tools: Record<string, string>;
   facts: TreeFacts;
   packed: PackedImage;
+  /** Text of `sbom.cdx.json`. */
+  sbom: string;
 }
 
-/** Room for the boot partitions, the config drive, file system metadata, logs and the first updates. */
-const spareBytes = 2 ** 30;
-const roundBytes = 2 ** 20;
-
 export function createManifest(result: BuildResult): Manifest {
-  const { image, vendor, version, date, templateSha256, tools, facts, packed } = result;
+  const { image, vendor, version, date, recipeSha256, templateSha256, tools, facts, packed, sbom } = result;
   const { sizeBytes, sha256, unpackedBytes, frames, shards } = packed;
   return manifestSchema.parse({
     formatVersion: 1,
     name: image.name,
     arch: image.arch,
     version,
-    family: image.family,
     ...facts,
     unpackedBytes,
-    minimumDiskBytes: Math.ceil((unpackedBytes * 1.25 + spareBytes) / roundBytes) * roundBytes,
+    minimumDiskBytes: minimumDiskBytes(unpackedBytes),
     license: image.license,
     source: vendor.source,
-    build: { date: date.toISOString(), templateSha256, tools },
-    files: [{ path: archiveName, sizeBytes, sha256 }],
+    build: { date: date.toISOString(), templateSha256, recipeSha256, tools },
+    files: [
+      { path: archiveName, sizeBytes, sha256 },
+      { path: sbomName, sizeBytes: Buffer.byteLength(sbom), sha256: sha256Of(sbom) },
+    ],
     frames,
     shards,
   });
 }
 
-/** Writes `manifest.json` and `SHA256SUMS`, in the format of sha256sum(1), beside the archive. */
-export async function writeImage(directory: string, manifest: Manifest): Promise<void> {
+/** Writes the SBOM, `manifest.json` and `SHA256SUMS`, in the format of sha256sum(1), beside the archive. */
+export async function writeImage(directory: string, manifest: Manifest, sbom: string): Promise<void> {
   const text = `${JSON.stringify(manifest, undefined, 2)}\n`;
-  const sums = [
-    ...manifest.files,
-    { path: "manifest.json", sha256: createHash("sha256").update(text).digest("hex") },
-  ].map(({ path, sha256 }) => `${sha256}  ${path}\n`);
+  const sums = [...manifest.files, { path: "manifest.json", sha256: sha256Of(text) }].map(
+    ({ path, sha256 }) => `${sha256}  ${path}\n`,
+  );
+  await writeFile(join(directory, sbomName), sbom);
   await writeFile(join(directory, "manifest.json"), text);
   await writeFile(join(directory, "SHA256SUMS"), sums.join(""));
+}
+
+function sha256Of(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }

@@ -23,7 +23,11 @@ test("help shows examples first, and every verb", async () => {
   const { stdout, exitCode } = await metalcast("--help");
   expect(exitCode).toBe(0);
   expect(stdout.indexOf("Examples:")).toBe(0);
-  for (const verb of ["images", "build", "publish", "list", "disks", "plan", "install", "phone-home"]) {
+  for (const verb of [
+    ...["images", "build", "inspect", "convert", "nightly"],
+    ...["publish", "list", "promote", "prune"],
+    ...["disks", "plan", "install", "phone-home"],
+  ]) {
     expect(stdout).toMatch(new RegExp(`^ +${verb} `, "m"));
   }
 });
@@ -46,7 +50,7 @@ test("an error is one line and a hint, on standard error; nothing is on standard
   await writeFile(job, "image: debian-12\n");
   const { exitCode, stdout, stderr } = await metalcast("plan", job);
   expect({ exitCode, stdout }).toEqual({ exitCode: 3, stdout: "" });
-  expect(stderr).toMatch(/^error: .*job\.yaml is not a valid job: .*mirror: .*disks: .*\nhint: .*$/);
+  expect(stderr).toMatch(/^error: .*job\.yaml is not a valid job: .*disks: .*mirror: .*\nhint: .*$/);
 });
 
 test("results are JSON with --json, before or after the verb", async () => {

@@ -3,7 +3,7 @@ import type { Event } from "../../common/event.ts";
 import { openStore, publish } from "../../mirror/index.ts";
 import { type CephS3, startCephS3 } from "../lab/ceph-s3.ts";
 import type { Server } from "../lab/server.ts";
-import { castImage, installServer } from "./scenario.ts";
+import { castImage, debian12, installServer } from "./scenario.ts";
 import { buildCachedParts, openStage, type Stage } from "./stage.ts";
 
 /**
@@ -31,7 +31,7 @@ let plainServer: Server;
 let purgingServer: Server;
 
 beforeAll(async () => {
-  [s3] = await Promise.all([startCephS3(), buildCachedParts()]);
+  [s3] = await Promise.all([startCephS3(), buildCachedParts(debian12)]);
   bucket = await s3.createBucket();
   stage = await openStage();
   plainServer = await stage.makeServer("plain");
@@ -46,9 +46,9 @@ afterAll(async () => {
 test("the factory's image is published to S3 and to a directory, as the same version", async () => {
   const { endpoint, credentials } = s3;
   const store = openStore(`s3://${bucket}`, { s3: { endpoint, credentials } });
-  const published = await castImage(stage.directory, store, () => {});
+  const published = await castImage(debian12, stage.directory, store, () => {});
   expect(published).toMatchObject({ name: "debian-12", channel: "stable", channelMoved: true });
-  const again = await publish(openStore(`file://${stage.mirror}`), `${stage.directory}/image`, { emit: () => {} });
+  const again = await publish(openStore(`file://${stage.mirror}`), `${stage.directory}/debian-12`, { emit: () => {} });
   expect(again.manifestSha256).toBe(published.manifestSha256);
 });
 

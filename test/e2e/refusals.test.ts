@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, open, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { digestFile } from "../../factory/checksum.ts";
 import { openStore, publish } from "../../mirror/index.ts";
+import { makeTinyImage } from "../factory/tiny-image.ts";
 import { createServer, type Server } from "../lab/server.ts";
 import { makeSampleImage, writeSampleImage } from "../mirror/sample-image.ts";
 import { twoDisks } from "./stage.ts";
@@ -51,6 +53,9 @@ case_ not-root setpriv --reuid=nobody --clear-groups metalcast install /root/job
 mv /usr/sbin/sgdisk /usr/sbin/sgdisk-away
 case_ no-sgdisk metalcast install /root/job/good.json
 mv /usr/sbin/sgdisk-away /usr/sbin/sgdisk
+case_ own-wrong-hash metalcast install /root/job/own-wrong-hash.json
+case_ own-wrong-format metalcast install /root/job/own-wrong-format.json
+case_ own-unfit metalcast install /root/job/own-unfit.json
 case_ plan metalcast plan /root/job/good.json
 case_ plan-json metalcast plan --json /root/job/good.json
 case_ dry-run metalcast install --dry-run /root/job/good.json
@@ -78,6 +83,7 @@ beforeAll(async () => {
     await writeSampleImage(`${directory}/${name}`, { ...sample, manifest });
     await publish(openStore(`file://${mirror}`), `${directory}/${name}`, { emit: () => {} });
   }
+  const own = { file: "/srv/mirror/own/vendor.qcow2", sha256: await makeOwnImage(`${mirror}/own`) };
   await flipByte(`${mirror}/images/debian-12/amd64/20261123.0/image.tar.zst`);
 
   server = await createServer({ name: "refusals", directory: `${directory}/server`, disks: twoDisks, memoryMiB: 2048 });
@@ -90,6 +96,9 @@ beforeAll(async () => {
       "/root/job/unknown-version.json": job({ image: "debian-12@20200101.0" }),
       "/root/job/three-disks.json": job({ disks: { count: 3 } }),
       "/root/job/no-mdadm.json": job({ image: "plain-12" }),
+      "/root/job/own-wrong-hash.json": job({ image: { ...own, sha256: "0".repeat(64) } }),
+      "/root/job/own-wrong-format.json": job({ image: { ...own, format: "raw" } }),
+      "/root/job/own-unfit.json": job({ image: own }),
       "/root/job/no-mirror.json": job({ mirror: "file:///nowhere" }),
       "/root/job/wrong-fields.json": job({ storage: "raid7", instance: { hostname: "-" } }),
     },
@@ -103,6 +112,13 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
 });
+
+/** One without a kernel. @returns its SHA-256 */
+async function makeOwnImage(folder: string): Promise<string> {
+  await mkdir(folder);
+  const { path } = await makeTinyImage(folder);
+  return digestFile(path, "sha256");
+}
 
 async function flipByte(file: string): Promise<void> {
   await using handle = await open(file, "r+");
@@ -127,6 +143,9 @@ test.each([
   ["wrong-fields", "3 untouched", /error: .*storage: .*instance\.hostname: .*\nhint: /],
   ["not-root", "3 untouched", /error: looking at the disks: only root may do this\nhint: /],
   ["no-sgdisk", "3 untouched", /error: .*not installed: sgdisk\nhint: apt-get install gdisk/],
+  ["own-wrong-hash", "4 untouched", /error: verifying \/srv\/mirror\/own\/vendor\.qcow2: its sha256 is not.*\nhint: /],
+  ["own-wrong-format", "4 untouched", /error: .*it is declared raw, its bytes are those of qcow2\nhint: /],
+  ["own-unfit", "1 untouched", /error: looking for kernels: there is no \/boot\/vmlinuz-\*\nhint: /],
   ["plan", "0 untouched", /lay-image +lay debian-12@20261123\.0/],
   ["plan-json", "0 untouched", /"kind":"lay-image"/],
   ["dry-run", "0 untouched", /^mdadm --create \/dev\/md\/root/m],

@@ -2,21 +2,24 @@ import { type Emit, eventSchema, note } from "../../common/event.ts";
 import { build, findImage, loadCatalog } from "../../factory/index.ts";
 import { type Published, publish, type Store } from "../../mirror/index.ts";
 import type { Server } from "../lab/server.ts";
-import { buildVendorImage } from "../lab/vendor-image.ts";
+import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
+
+/** Which vendor image of the lab's to build, as which image of the catalog. */
+export interface Casting extends VendorImageKind {
+  name: string;
+}
+
+export const debian12 = { name: "debian-12", release: "bookworm", format: "qcow2" } as const satisfies Casting;
+export const debian13 = { name: "debian-13", release: "trixie", format: "raw.xz" } as const satisfies Casting;
 
 /**
- * The way of an image up to the mirror: the vendor's qcow2, the factory, a published version in a store. The factory's
- * result stays in `directory`/image.
+ * The way of an image up to the mirror: the vendor's file, the factory, a published version in a store. The factory's
+ * result stays in `directory`/NAME.
  */
-export async function castImage(directory: string, store: Store, emit: Emit): Promise<Published> {
-  const vendor = await buildVendorImage();
-  const built = await build({
-    image: findImage(await loadCatalog(), "debian-12"),
-    source: vendor.file,
-    checksum: `sha512:${vendor.sha512}`,
-    output: `${directory}/image`,
-    emit,
-  });
+export async function castImage(casting: Casting, directory: string, store: Store, emit: Emit): Promise<Published> {
+  const { file, format, checksum } = await buildVendorImage(casting);
+  const image = findImage(await loadCatalog(), casting.name);
+  const built = await build({ image, source: file, format, checksum, output: `${directory}/${casting.name}`, emit });
   return publish(store, built.directory, { emit });
 }
 

@@ -7,7 +7,7 @@ import { createPhoneHomeService } from "../../installer/phone-home/service.ts";
 import type { BootedServer } from "../lab/qemu.ts";
 import { buildRescueSystem } from "../lab/rescue-system.ts";
 import { createServer, type Server } from "../lab/server.ts";
-import { buildVendorImage } from "../lab/vendor-image.ts";
+import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
 
 const gibibyte = 2 ** 30;
 
@@ -31,10 +31,11 @@ export interface Stage extends AsyncDisposable {
   mirror: string;
   keyFile: string;
   makeServer(name: string): Promise<Server>;
-  /** A job for two disks as RAID1, and the files beside it. */
+  /** A job for two disks as RAID1, and the files beside it. Default image: `debian-12`. */
   makeJob(
     instance: StageInstance,
     mirror: string,
+    image?: string,
   ): Promise<{ job: Record<string, unknown>; files: Record<string, string> }>;
   /** Waits for the server's report, or for its end. */
   waitForReport(
@@ -44,10 +45,10 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** Slow to build, the same for all, and kept: the vendor image and the rescue system, side by side. */
-export async function buildCachedParts(emit: Emit = () => {}): Promise<void> {
+export async function buildCachedParts(vendor: VendorImageKind, emit: Emit = () => {}): Promise<void> {
   // mmdebstrap's own account of its progress; what dpkg says besides is for nobody.
   const follow = (name: string) => (line: string) => line.startsWith("I: ") && note(emit, `${name}: ${line.slice(3)}`);
-  await Promise.all([buildVendorImage(follow("vendor image")), buildRescueSystem(follow("rescue system"))]);
+  await Promise.all([buildVendorImage(vendor, follow("vendor image")), buildRescueSystem(follow("rescue system"))]);
 }
 
 export async function openStage(emit: Emit = () => {}): Promise<Stage> {
@@ -71,9 +72,9 @@ export async function openStage(emit: Emit = () => {}): Promise<Stage> {
       servers.push(server);
       return server;
     },
-    async makeJob({ hostname, uuid, userData }, store) {
+    async makeJob({ hostname, uuid, userData }, store, image = "debian-12") {
       const job = {
-        image: "debian-12",
+        image,
         mirror: store,
         disks: { count: 2 },
         storage: "raid1",

@@ -1,9 +1,10 @@
 import { run } from "../../common/run.ts";
 
-/** The release of everything the lab builds: rescue kernel, rescue system and vendor image fit together. */
-const release = "bookworm";
+/** The rescue system is Debian 12's, whatever is installed from it. */
+export type DebianRelease = "bookworm" | "trixie";
 
 export interface RootFileSystem {
+  release: DebianRelease;
   /** Where the tree is made; must not exist. */
   directory: string;
   /** mmdebstrap's name for the set of packages to start from. */
@@ -15,9 +16,9 @@ export interface RootFileSystem {
   onLine?: (line: string) => void;
 }
 
-/** A Debian 12 root file system from the mirror that this machine's own apt uses. Takes one to two minutes. */
+/** A Debian root file system from the mirror that this machine's own apt uses. Takes one to two minutes. */
 export async function buildRootFileSystem(system: RootFileSystem): Promise<void> {
-  const { directory, variant, packages, hooks = [], env, onLine } = system;
+  const { release, directory, variant, packages, hooks = [], env, onLine } = system;
   const settings = await aptSettings();
   await run(
     "mmdebstrap",
@@ -32,25 +33,25 @@ export async function buildRootFileSystem(system: RootFileSystem): Promise<void>
       '--customize-hook=rm -f "$1/etc/apt/apt.conf.d/99mmdebstrap" "$1/etc/dpkg/dpkg.cfg.d/99mmdebstrap"',
       release,
       directory,
-      ...(await aptSources()),
+      ...(await aptSources(release)),
     ],
     { doing: `building a ${release} root file system`, ...(env && { env }), ...(onLine && { onLine }) },
   );
 }
 
-/** The Debian archives among the machine's package sources, as one-line entries of sources.list(5). */
-async function aptSources(): Promise<string[]> {
+/** The release's part of the Debian archives that the machine has its own packages from, as sources.list(5) has it. */
+async function aptSources(release: DebianRelease): Promise<string[]> {
   const { stdout } = await run(
     "apt-get",
     ["indextargets", "--format", "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
     { doing: "reading the machine's package sources" },
   );
-  const suites = [release, `${release}-updates`, `${release}-security`];
-  const entries = stdout.split("\n").filter((line) => {
-    const [, suite, component] = line.split(" ");
-    return suite !== undefined && suites.includes(suite) && component === "main";
+  const entries = stdout.split("\n").flatMap((line) => {
+    const [uri, suite, component] = line.split(" ");
+    const pocket = /^bookworm(|-updates|-security)$/.exec(suite ?? "")?.[1];
+    return pocket !== undefined && component === "main" ? [`deb ${uri} ${release}${pocket} main`] : [];
   });
-  return [...new Set(entries)].map((entry) => `deb ${entry}`);
+  return [...new Set(entries)];
 }
 
 /** How this machine's apt reaches its mirror; mmdebstrap reads none of it by itself. */

@@ -3,9 +3,10 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-packages="acl attr busybox-static cloud-init cpio curl dosfstools e2fsprogs gdisk iproute2 kmod libcap2-bin lvm2 mdadm
-  mmdebstrap mount mtools openssh-client openssh-server ovmf packer procps qemu-system-x86 qemu-utils socat
-  udev user-mode-linux util-linux xorriso zstd"
+packages="acl attr btrfs-progs busybox-static cloud-init cpio curl db5.3-util dosfstools e2fsprogs fdisk gdisk gnupg gpgv iproute2 kmod
+  libcap2-bin lvm2 lz4 mdadm mmdebstrap mount mtools openssh-client openssh-server openssl ovmf packer procps python3
+  qemu-system-x86 qemu-utils rpm rsync shellcheck socat systemd tcc time udev user-mode-linux util-linux xfsprogs xorriso
+  xz-utils zstd"
 
 fail() {
   echo "prepare: $1" >&2

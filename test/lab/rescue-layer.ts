@@ -73,6 +73,8 @@ async function bundleCommandLine(): Promise<string> {
     format: "esm",
     platform: "node",
     target: "node24",
+    // Loaded by builds alone, and not made for bundles.
+    external: ["@cyclonedx/cyclonedx-library"],
     banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
   });
   const [bundle] = outputFiles;

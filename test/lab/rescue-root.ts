@@ -29,6 +29,7 @@ export async function buildRescueRoot(onLine?: (line: string) => void): Promise<
   const umlReleases = await readdir(umlModules);
   return cached("rescue-root", { packages, hooks, umlReleases, node: process.version }, async (root) => {
     await buildRootFileSystem({
+      release: "bookworm",
       directory: root,
       variant: "minbase",
       packages,

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { run } from "../../common/run.ts";
+import { cached } from "./cache.ts";
 import type { ServerHardware } from "./hardware.ts";
 import { forwardToLoopback } from "./loopback.ts";
 import { type Machine, startMachine } from "./machine.ts";
@@ -8,6 +9,7 @@ import { buildLayer, type RescueCommand } from "./rescue-layer.ts";
 import type { RescueSystem } from "./rescue-system.ts";
 
 const host = fileURLToPath(new URL("./uml-host.sh", import.meta.url));
+const stateLibrary = fileURLToPath(new URL("./uml-xstate.c", import.meta.url));
 
 /**
  * Starts the rescue system on User Mode Linux: a real kernel as a process, several times quicker than an emulated
@@ -57,10 +59,19 @@ export async function startUserModeLinux(
     ],
     logFile: `${directory}/rescue.log`,
     // User Mode Linux keeps its memory in a file.
-    env: { TMPDIR: "/dev/shm" },
+    env: { TMPDIR: "/dev/shm", LD_PRELOAD: await buildStateLibrary() },
   });
   machine.exit.finally(() => forward.close()).catch(() => undefined);
   return machine;
+}
+
+/** What lets the kernel run on processors that are newer than it: see its source. */
+async function buildStateLibrary(): Promise<string> {
+  const source = await readFile(stateLibrary, "utf8");
+  return cached("uml-xstate", source, async (path) => {
+    const options = ["-shared", "-nostdlib", "-o", path, stateLibrary];
+    await run("tcc", options, { doing: "compiling a library for User Mode Linux" });
+  });
 }
 
 let started = 0;

@@ -1,10 +1,10 @@
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { pipeline } from "node:stream/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { run } from "../../common/run.ts";
+import { digestFile } from "../../factory/checksum.ts";
+import type { ImageFormat } from "../../factory/image-format.ts";
 import { cached } from "./cache.ts";
-import { buildRootFileSystem } from "./debian.ts";
+import { buildRootFileSystem, type DebianRelease } from "./debian.ts";
+import { writeOva } from "./ova.ts";
 import { buildVendorDisk } from "./vendor-disk.ts";
 
 /**
@@ -26,40 +26,68 @@ const hooks = [
   'rm -rf "$1"/var/cache/apt/*.bin "$1"/var/lib/apt/lists/*',
 ];
 
+/** How the lab makes each format of one and the same disk, or of its root file system. */
+const writers = {
+  qcow2: ({ disk }: Parts, file: string) =>
+    run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", "-c", "-m", "4", "-W", disk, file], {
+      doing: "making a qcow2",
+    }),
+  "raw.xz": ({ disk }: Parts, file: string) =>
+    run("xz", ["-1", "-T0", "--stdout", disk], {
+      doing: "compressing a raw disk",
+      consume: (stdout) => writeFile(file, stdout),
+    }),
+  ova: ({ disk }: Parts, file: string) => writeOva(disk, file),
+  "tar.zst": ({ root }: Parts, file: string) => {
+    const keep = ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--acls"];
+    return run("tar", ["--zstd", "-cf", file, "-C", root, ...keep, "."], { doing: "packing the root file system" });
+  },
+} satisfies Partial<Record<ImageFormat, (parts: Parts, file: string) => Promise<unknown>>>;
+
+interface Parts {
+  /** A directory. */
+  root: string;
+  /** A raw, sparse file. */
+  disk: string;
+}
+
+export interface VendorImageKind {
+  release: DebianRelease;
+  format: keyof typeof writers;
+}
+
 export interface VendorImage {
-  /** A qcow2 with zlib-compressed clusters. */
   file: string;
-  /** In hexadecimal, as in the SHA512SUMS that the vendor publishes. */
-  sha512: string;
+  format: ImageFormat;
+  /** As the factory takes it: `sha512:DIGEST`. */
+  checksum: string;
 }
 
 /**
- * A Debian 12 cloud image as Debian publishes it (debian-12-genericcloud-amd64.qcow2), made from Debian's packages so
- * that the tests need nothing but a package mirror. Its layout is that of debian-cloud-images' FAI configuration. It
- * has the whole UEFI boot path, and an empty BIOS boot partition.
+ * A Debian cloud image as Debian publishes it (debian-12-genericcloud-amd64.qcow2), made from Debian's packages so that
+ * the tests need nothing but a package mirror. Its layout is that of debian-cloud-images' FAI configuration. It has the
+ * whole UEFI boot path, and an empty BIOS boot partition.
  */
-export async function buildVendorImage(onLine?: (line: string) => void): Promise<VendorImage> {
-  const directory = await cached("vendor-image", { packages, hooks, recipe: 1 }, async (path) => {
-    const root = `${path}/root`;
-    await mkdir(path);
-    await buildRootFileSystem({ directory: root, variant: "important", packages, hooks, ...(onLine && { onLine }) });
-    await buildVendorDisk(root, `${path}/disk.raw`);
-    const file = `${path}/${fileName}`;
-    await run("qemu-img", ["convert", "-f", "raw", "-O", "qcow2", "-c", "-m", "4", "-W", `${path}/disk.raw`, file], {
-      doing: "compressing the vendor image",
-    });
-    await rm(root, { recursive: true });
-    await rm(`${path}/disk.raw`);
-    await writeFile(`${path}/SHA512SUMS`, `${await sha512Of(file)}  ${fileName}\n`);
+export async function buildVendorImage(
+  { release, format }: VendorImageKind,
+  onLine?: (line: string) => void,
+): Promise<VendorImage> {
+  const parts = await buildParts(release, onLine);
+  const file = await cached(`vendor-${release}-${format.replace(".", "-")}`, { parts, format }, async (path) => {
+    await writers[format](parts, path);
   });
-  const [sha512 = ""] = (await readFile(`${directory}/SHA512SUMS`, "utf8")).split(" ");
-  return { file: `${directory}/${fileName}`, sha512 };
+  return { file, format, checksum: `sha512:${await digestFile(file, "sha512")}` };
 }
 
-const fileName = "debian-12-genericcloud-amd64.qcow2";
-
-async function sha512Of(file: string): Promise<string> {
-  const hash = createHash("sha512");
-  await pipeline(createReadStream(file, { highWaterMark: 2 ** 20 }), hash);
-  return hash.digest("hex");
+async function buildParts(release: DebianRelease, onLine?: (line: string) => void): Promise<Parts> {
+  const directory = await cached(`vendor-${release}`, { packages, hooks, recipe: 2 }, async (path) => {
+    await mkdir(path);
+    const root = `${path}/root`;
+    await buildRootFileSystem({
+      ...{ release, directory: root, variant: "important", packages, hooks },
+      ...(onLine && { onLine }),
+    });
+    await buildVendorDisk(root, `${path}/disk.raw`);
+  });
+  return { root: `${directory}/root`, disk: `${directory}/disk.raw` };
 }

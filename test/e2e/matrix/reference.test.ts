@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openStore } from "../../../mirror/index.ts";
-import { castImage, installServer } from "../scenario.ts";
+import { castImage, debian12, installServer } from "../scenario.ts";
 import { buildCachedParts, openStage, type Stage } from "../stage.ts";
 
 /**
@@ -12,9 +12,9 @@ const shares = () => ({ "/srv/mirror": stage.mirror });
 const instance = (hostname: string) => ({ hostname, uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" });
 
 beforeAll(async () => {
-  await buildCachedParts();
+  await buildCachedParts(debian12);
   stage = await openStage();
-  await castImage(stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  await castImage(debian12, stage.directory, openStore(`file://${stage.mirror}`), () => {});
 });
 
 afterAll(async () => {
