@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { Emit } from "./event.ts";
 import { asFailure, exitCodes, type Failure } from "./failure.ts";
+import { printable } from "./printable.ts";
 import { type Renderer, renderJson, renderLines, renderTerminal } from "./render.ts";
 import { observeCommands } from "./run.ts";
 
@@ -43,10 +44,10 @@ function openSession({ json, verbose, quiet }: GlobalOptions): Session {
   const interruption = new AbortController();
   // Not once(): execa's signal-exit ends the process itself when it finds no other listener left beside its own.
   for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, () => interruption.abort());
-  if (verbose) observeCommands((command) => process.stderr.write(`+ ${command}\n`));
+  if (verbose) observeCommands((command) => process.stderr.write(`+ ${printable(command)}\n`));
   return {
     emit: quiet ? () => {} : chooseRenderer(json),
-    print: (value, text) => process.stdout.write(`${json ? JSON.stringify(value) : text}\n`),
+    print: (value, text) => process.stdout.write(`${json ? JSON.stringify(value) : printable(text)}\n`),
     signal: interruption.signal,
   };
 }
@@ -78,7 +79,7 @@ function overrideExit(command: Command): void {
 function describe(failure: Failure, words: readonly string[]): string {
   const hint = failure.hint === undefined ? "" : `hint: ${failure.hint}\n`;
   const details = words.includes("-v") || words.includes("--verbose") ? `${failure.stack}\n` : "";
-  return `error: ${failure.message}\n${hint}${details}`;
+  return printable(`error: ${failure.message}\n${hint}${details}`);
 }
 
 function isCommanderExit(error: unknown): error is { exitCode: number } {

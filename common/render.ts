@@ -1,5 +1,6 @@
 import type { Writable } from "node:stream";
 import type { Event } from "./event.ts";
+import { printable } from "./printable.ts";
 import { formatDuration, formatSize } from "./units.ts";
 
 /** Shows a stream of events somewhere. All renderers see the same stream. */
@@ -32,7 +33,9 @@ export function renderTerminal(output: Writable & { columns?: number }): Rendere
 }
 
 function describe(event: Event): string {
-  return event.scope === undefined ? describeAlone(event) : `${event.scope}: ${describeAlone(event).trimStart()}`;
+  return printable(
+    event.scope === undefined ? describeAlone(event) : `${event.scope}: ${describeAlone(event).trimStart()}`,
+  );
 }
 
 function describeAlone(event: Event): string {

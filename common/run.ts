@@ -82,10 +82,19 @@ export async function run(program: string, args: readonly string[], options: Run
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
     });
     const kill = () => child.kill("SIGKILL");
-    feeding = streamed && child.stdin ? feed(input, child.stdin, kill) : undefined;
+    let sourceFailed = false;
+    const giveUp = () => {
+      sourceFailed = true;
+      kill();
+    };
+    feeding = streamed && child.stdin ? feed(input, child.stdin, giveUp) : undefined;
     const consuming = consume && child.stdout ? drain(child.stdout, consume, kill) : undefined;
-    // A program that has failed does not wait for its source, which may have nothing more to say for ever.
-    const fedOrFailed = Promise.race([feeding, child.then(() => feeding)]);
+    // A program that has failed by itself does not wait for its source, which may have nothing more to say for ever.
+    const ended = child.then(
+      () => feeding,
+      (error: unknown) => (sourceFailed ? feeding : Promise.reject(error)),
+    );
+    const fedOrFailed = Promise.race([feeding, ended]);
     const [fed, consumed] = await Promise.allSettled([fedOrFailed, consuming, child]);
     if (fed.status === "rejected" && !(fed.reason instanceof ExecaError)) throw fed.reason;
     if (consumed.status === "rejected") throw consumed.reason;

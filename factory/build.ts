@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Emit, note, reportOperation, reportStep } from "../common/event.ts";
-import { archiveName, type Manifest } from "../mirror/manifest.ts";
+import { archiveName, expectVersion, type Manifest } from "../mirror/manifest.ts";
 import type { CatalogImage } from "./catalog.ts";
 import { customizeByBooting } from "./customize-by-booting.ts";
 import type { AptOverride, RhsmSubscription } from "./customize-run.ts";
@@ -50,7 +50,7 @@ export interface BuildOptions {
  * Makes a published image of a vendor's: fetch and verify, open in its declared format, customize through Packer, read
  * what came of it, pack. After a failure nothing is left: no output, mount, loop device or process.
  * @returns the output's absolute path, and the manifest that lies in it
- * @throws Failure, those of each step
+ * @throws Failure `version-invalid` (configuration), those of each step
  */
 export async function build(options: BuildOptions): Promise<{ directory: string; manifest: Manifest }> {
   const { image, output, emit, signal, apt, rhsm, template } = options;
@@ -59,7 +59,7 @@ export async function build(options: BuildOptions): Promise<{ directory: string;
   return reportOperation(emit, { operation: "build", subject: image.name }, async () => {
     await assertCanBuild(image, customize.way, format);
     const date = new Date();
-    const version = options.version ?? `${date.toISOString().slice(0, 10).replaceAll("-", "")}.0`;
+    const version = expectVersion(options.version ?? `${date.toISOString().slice(0, 10).replaceAll("-", "")}.0`);
     await using workspace = await Workspace.open(output);
     const customizing = {
       scratch: workspace.path("packer"),

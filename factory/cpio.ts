@@ -22,7 +22,7 @@ const fieldCharacters = 8;
 const headerBytes = magicCharacters + 13 * fieldCharacters;
 
 /** Many times what an initramfs with every driver has: bounds the memory that the list takes. */
-const memberLimit = 2 ** 18;
+export const memberLimit = 2 ** 18;
 
 const align = (offset: number) => Math.ceil(offset / 4) * 4;
 

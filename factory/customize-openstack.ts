@@ -45,11 +45,12 @@ export async function customizeInCloud(
   const cloud = await readCloud({ ...options.cloud, ...(server.region && { region: server.region }) });
   const session = await CloudSession.open(cloud, signal);
   const name = `metalcast-${image.name}-${randomUUID()}`;
-  const traces = { name, imageIds: new Set<string>(), floatingIpIds: new Set<string>() };
+  const vendorName = `${name}-vendor`;
+  const traces = { name, vendorName, imageIds: new Set<string>(), floatingIpIds: new Set<string>() };
   const transfer = { ...(signal && { signal }), ...(advance && { advance }) };
 
   const work = async (): Promise<CustomizedDisk["format"]> => {
-    const vendorFile = { ...options.disk, name: `${name}-vendor` };
+    const vendorFile = { ...options.disk, name: vendorName };
     const source = await uploadImage(session, vendorFile, (id) => traces.imageIds.add(id), transfer);
     const folder = join(scratch, "guest");
     await mkdir(folder, { mode: 0o700 });

@@ -1,4 +1,4 @@
-import { access, constants, copyFile, mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
+import { access, constants, copyFile, mkdir, open, rename, stat, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { Failure } from "../common/failure.ts";
 import type { CatalogImage } from "./catalog.ts";
@@ -125,7 +125,7 @@ async function prepareFirmware(image: CatalogImage, scratch: string): Promise<Re
 /** A guest that could not be reached may have said why on its console. */
 async function withConsole(failure: Failure, consoleLog: string): Promise<Failure> {
   if (failure.code !== "customize-failed") return failure;
-  const text = await readFile(consoleLog, "utf8").catch(() => "");
+  const text = await readEnd(consoleLog).catch(() => "");
   const { code, kind, message, hint, data, cause } = failure;
   const lines = text.split(/[\r\n]+/).filter((line) => line.trim() !== "");
   return new Failure({
@@ -136,4 +136,15 @@ async function withConsole(failure: Failure, consoleLog: string): Promise<Failur
     data: { ...data, console: lines.slice(-12) },
     cause,
   });
+}
+
+/** The guest is foreign code: it may have written gigabytes. */
+const consoleEndBytes = 64 * 1024;
+
+async function readEnd(path: string): Promise<string> {
+  await using file = await open(path);
+  const { size } = await file.stat();
+  const position = Math.max(0, size - consoleEndBytes);
+  const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(consoleEndBytes), position });
+  return buffer.toString("utf8", 0, bytesRead);
 }

@@ -1,4 +1,4 @@
-import { access, mkdir } from "node:fs/promises";
+import { access, mkdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Advance } from "../common/event.ts";
@@ -94,12 +94,14 @@ export async function verifyLocalImage(
   options: Pick<FetchOptions, "signal" | "advance"> = {},
 ): Promise<VendorImage> {
   const expected: Checksum = parseChecksum(checksum);
-  if (!(await exists(path))) {
+  const stats = await stat(path).catch(() => undefined);
+  // A pipe may have nothing to say for ever.
+  if (!stats?.isFile()) {
     throw new Failure({
       code: "source-missing",
       kind: "configuration",
-      message: `reading the vendor image ${path}: there is no such file`,
-      hint: "look at the path after --source",
+      message: `reading the image ${path}: ${stats === undefined ? "there is no such file" : "it is not a regular file"}`,
+      hint: "look at the path that was given",
     });
   }
   assertDigest(path, expected, await digestFile(path, expected.algorithm, options));

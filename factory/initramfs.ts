@@ -1,6 +1,6 @@
 import { lstat, readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { type CpioMember, isCpio, readCpio } from "./cpio.ts";
+import { type CpioArchive, type CpioMember, isCpio, memberLimit, readCpio } from "./cpio.ts";
 import { decompressInitramfs, initramfsInvalid } from "./decompress-initramfs.ts";
 
 export type InitramfsGenerator = "initramfs-tools" | "dracut";
@@ -27,17 +27,19 @@ const regularFile = 0o100000;
 export async function readInitramfs(path: string, limitBytes = defaultLimitBytes): Promise<InitramfsContents> {
   if ((await lstat(path)).size > limitBytes) throw initramfsInvalid(path, `it has more than ${limitBytes} bytes`);
   const bytes = await readFile(path);
-  const members: CpioMember[] = [];
+  let members: CpioMember[] = [];
+  // As many in all archives together as in a single one.
+  const add = (archive: CpioArchive): void => {
+    members = members.concat(archive.members);
+    if (members.length > memberLimit) throw initramfsInvalid(path, `it has more than ${memberLimit} members`);
+  };
   let offset = 0;
   while (isCpio(bytes, offset)) {
     const archive = readCpio(bytes, offset);
-    members.push(...archive.members);
+    add(archive);
     offset = archive.endOffset;
   }
-  if (offset < bytes.length) {
-    const main = await decompressInitramfs(bytes.subarray(offset), path, limitBytes);
-    members.push(...readCpio(main).members);
-  }
+  if (offset < bytes.length) add(readCpio(await decompressInitramfs(bytes.subarray(offset), path, limitBytes)));
   const files = members.filter(({ mode }) => (mode & fileTypeMask) === regularFile);
   return {
     modules: new Set(files.flatMap(({ name }) => moduleName(name) ?? [])),
@@ -63,5 +65,7 @@ function isProgram({ name, links }: CpioMember): boolean {
 
 /** @returns undefined for a path that is no kernel module */
 export function moduleName(path: string): string | undefined {
-  return /([^/]+)\.ko(?:\.(?:xz|zst|gz))?$/.exec(path)?.[1]?.replaceAll("-", "_");
+  // From its last component on: a pattern that is free to start anywhere takes long for a long path.
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  return /^(.+)\.ko(?:\.(?:xz|zst|gz))?$/.exec(name)?.[1]?.replaceAll("-", "_");
 }

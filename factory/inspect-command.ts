@@ -64,9 +64,9 @@ function describe({ path, description, verdict, findings }: Inspection): string 
     why === undefined ? found : `${found}: ${why}`,
   ]);
   const verdicts: Record<Readiness, string> = {
-    ready: "It can be installed as it is.",
-    fixable: "It can be installed once `metalcast build` has made it ready.",
-    blocks: "It cannot be installed.",
+    ready: "It is ready for metal as it is.",
+    fixable: "`metalcast build` can make it ready for metal.",
+    blocks: "It cannot run on metal.",
   };
   return `${head}\n\n${formatTable(["what", "state", "found"], rows)}\n\n${verdicts[verdict]}`;
 }

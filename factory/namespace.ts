@@ -36,7 +36,8 @@ export class MountNamespace implements AsyncDisposable {
     const ended = run("setsid", keeper, {
       doing: "keeping a mount namespace",
       input: endingWith(closing.promise),
-      onLine: started.resolve,
+      // unshare's own complaint is a line as well.
+      onLine: (line) => /^\d+$/.test(line) && started.resolve(line),
     });
     ended.catch(started.reject);
     return new MountNamespace(await started.promise, () => {

@@ -1,3 +1,5 @@
+import { access } from "node:fs/promises";
+import { Failure } from "../common/failure.ts";
 import { requirePrograms } from "../common/programs.ts";
 import { checkRoot } from "../common/root.ts";
 import type { CatalogImage } from "./catalog.ts";
@@ -23,7 +25,7 @@ function openingPrograms(format: ImageFormat): string[] {
 
 /**
  * Looks for all that a build needs of this machine, before anything is touched.
- * @throws Failure `not-root` and `programs-missing` (configuration)
+ * @throws Failure `not-root`, `programs-missing` and `loop-missing` (configuration)
  */
 export async function assertCanBuild(image: CatalogImage, way: CustomizeWay, format: ImageFormat): Promise<void> {
   checkRoot("building an image");
@@ -32,13 +34,28 @@ export async function assertCanBuild(image: CatalogImage, way: CustomizeWay, for
     [...verifying, ...openingPrograms(format), ...packing, ...programsOfWay[way]],
     "building an image",
   );
+  await requireLoopDevices("building an image");
 }
 
 /**
  * Looks for all that opening an image needs.
- * @throws Failure `not-root` and `programs-missing` (configuration)
+ * @throws Failure `not-root`, `programs-missing` and `loop-missing` (configuration)
  */
 export async function assertCanOpen(format: ImageFormat): Promise<void> {
   checkRoot("opening an image");
   await requirePrograms(openingPrograms(format), "opening an image");
+  await requireLoopDevices("opening an image");
+}
+
+/** Without them mount(8) says no more than that the operation is not permitted. */
+async function requireLoopDevices(doing: string): Promise<void> {
+  await access("/dev/loop-control").catch((cause: unknown) => {
+    throw new Failure({
+      code: "loop-missing",
+      kind: "configuration",
+      message: `${doing}: this kernel has no loop devices`,
+      hint: "modprobe loop",
+      cause,
+    });
+  });
 }

@@ -16,6 +16,17 @@ export const imageNameSchema = z
 /** A version sorts by date: `20261123.0`. */
 export const imageVersionSchema = z.string().regex(/^\d{8}\.\d+$/, "expected a version such as 20261123.0");
 
+/** @throws Failure `version-invalid` (configuration) */
+export function expectVersion(version: string): string {
+  if (imageVersionSchema.safeParse(version).success) return version;
+  throw new Failure({
+    code: "version-invalid",
+    kind: "configuration",
+    message: `"${version}" is not the version of an image`,
+    hint: "write a date and a number, such as 20261123.0",
+  });
+}
+
 export const archSchema = z.enum(["amd64", "arm64"]);
 
 /** A file beside the manifest: it names a key and a local path, so it has no directory part. */

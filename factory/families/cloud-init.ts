@@ -48,7 +48,9 @@ async function readIdentifySettings(tree: string): Promise<Map<string, string>> 
   const text = (await readText(tree, "etc/cloud/ds-identify.cfg")) ?? "";
   return new Map(
     text.split("\n").flatMap((line) => {
-      const [, key, value] = /^\s*(\w+):\s*(.*?)\s*(?:#.*)?$/.exec(line) ?? [];
+      const [setting = ""] = line.split("#", 1);
+      const colon = setting.indexOf(":");
+      const [key, value] = [setting.slice(0, Math.max(colon, 0)).trim(), setting.slice(colon + 1).trim()];
       return key && value ? [[key, value]] : [];
     }),
   );

@@ -18,7 +18,7 @@ export interface KernelExamination {
   /** Drivers for the disk controllers of servers that it has neither built in nor as modules. */
   missingDrivers: string[];
   hasHardwareDrivers: boolean;
-  /** Undefined where it has none, or one that cannot be read: then `problems` says why. */
+  /** Its modules with what the kernel has built in. Undefined where it has none, or one that `problems` tells of. */
   initramfs: ({ path: string } & InitramfsContents) | undefined;
 }
 
@@ -100,7 +100,11 @@ async function examineKernels(tree: string, family: Family, attempt: Attempt): P
       path === undefined
         ? undefined
         : await attempt(async () => readInitramfs(await resolveInRoot(tree, path, "follow")));
-    const initramfs = path === undefined || contents === undefined ? undefined : { path: `/${path}`, ...contents };
+    // As in a manifest: an initramfs need not hold what the kernel has built in.
+    const initramfs =
+      path === undefined || contents === undefined
+        ? undefined
+        : { path: `/${path}`, ...contents, modules: new Set([...contents.modules, ...(modules?.builtIn ?? [])]) };
     kernels.push({ release, missingDrivers, hasHardwareDrivers: missingDrivers.length === 0, initramfs });
   }
   return kernels;
@@ -122,7 +126,7 @@ async function examineCloudInit(
 }
 
 async function readSelinuxMode(tree: string): Promise<TreeExamination["selinux"]> {
-  const mode = /^\s*SELINUX=\s*(enforcing|permissive|disabled)\s*$/m.exec(
+  const mode = /^[ \t]*SELINUX=[ \t]*(enforcing|permissive|disabled)[ \t\r]*$/m.exec(
     (await readText(tree, "etc/selinux/config")) ?? "",
   )?.[1];
   return mode === "enforcing" || mode === "permissive" || mode === "disabled" ? mode : undefined;

@@ -24,7 +24,7 @@ const timeoutMs = 60_000;
 /**
  * One request to a service of the cloud, whose answer is JSON. Redirects are not followed: tokens are in the requests.
  * @param doing what the request is for, in the words of a failure's message
- * @throws Failure `cloud-unreachable` and `cloud-failed` (retry), `cloud-refused` (configuration), `cloud-quota` and
+ * @throws Failure `cloud-unreachable`, `cloud-failed` and `cloud-quota` (retry), `cloud-refused` (configuration),
  *   `cloud-answer` (failed), `interrupted`
  */
 export async function exchange<Body>(

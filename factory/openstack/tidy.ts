@@ -7,6 +7,8 @@ import type { CloudSession } from "./session.ts";
 export interface CloudTraces {
   /** The build's own: no server or image of anybody else's is called so. */
   name: string;
+  /** What its image of the vendor's disk is called. */
+  vendorName: string;
   imageIds: ReadonlySet<string>;
   floatingIpIds: ReadonlySet<string>;
 }
@@ -30,9 +32,11 @@ export async function tidyCloud(session: CloudSession, traces: CloudTraces): Pro
   });
   for (const id of traces.floatingIpIds) await attempt(() => deleteFloatingIp(session, id));
   const imageIds = new Set(traces.imageIds);
-  await attempt(async () => {
-    for (const { id } of await findImages(session, traces.name)) imageIds.add(id);
-  });
+  for (const name of [traces.name, traces.vendorName]) {
+    await attempt(async () => {
+      for (const { id } of await findImages(session, name)) imageIds.add(id);
+    });
+  }
   for (const id of imageIds) await attempt(() => deleteImage(session, id));
   return leftovers;
 }

@@ -1,4 +1,4 @@
-import { copyFile, mkdtemp, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -20,23 +20,31 @@ export async function readRpmSqlite(path: string, journal: string | undefined): 
   try {
     const copy = join(folder, "rpmdb.sqlite");
     await copyFile(path, copy);
-    if (journal !== undefined) await copyFile(journal, `${copy}-wal`);
-    return readCopy(copy);
+    let sizeBytes = (await stat(copy)).size;
+    if (journal !== undefined) {
+      await copyFile(journal, `${copy}-wal`);
+      sizeBytes += (await stat(`${copy}-wal`)).size;
+    }
+    return readCopy(copy, sizeBytes);
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-function readCopy(path: string): Buffer[] {
+function readCopy(path: string, sizeBytes: number): Buffer[] {
   try {
     using database = new DatabaseSync(path, { allowExtension: false, enableForeignKeyConstraints: false });
     // For a database that one doesn't trust (sqlite.org/security.html).
     database.exec("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0");
     assertPlainTable(database);
     const blobs: Buffer[] = [];
+    let totalBytes = 0;
     for (const { blob } of database.prepare("SELECT blob FROM Packages").iterate()) {
       if (!(blob instanceof Uint8Array)) throw invalidDatabase("a row of Packages holds no header");
       if (blobs.length === packageLimit) throw invalidDatabase(`Packages has more than ${packageLimit} rows`);
+      totalBytes += blob.byteLength;
+      // Rows that share pages would take memory without end from a small file.
+      if (totalBytes > sizeBytes) throw invalidDatabase("rows of Packages overlap");
       blobs.push(Buffer.from(blob.buffer, blob.byteOffset, blob.byteLength));
     }
     return blobs;

@@ -10,6 +10,8 @@ grep -rls cloud-init /etc/netplan /etc/network/interfaces.d /etc/NetworkManager/
   /etc/sysconfig/network /etc/sysconfig/network-scripts /etc/systemd/network | while read -r file; do
   rm -f "$file"
 done
+# Name servers of this machine's network. Where it is a link, what it leads to is in memory.
+if [ -f /etc/resolv.conf ] && [ ! -L /etc/resolv.conf ]; then : >/etc/resolv.conf; fi
 rm -f /etc/udev/rules.d/70-persistent-net.rules
 rm -f /var/lib/systemd/timers/* /var/lib/systemd/timesync/clock
 rm -rf /var/lib/dhcp/*.lease* /var/lib/dhclient/* /var/lib/NetworkManager/*lease*

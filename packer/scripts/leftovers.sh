@@ -2,9 +2,10 @@
 # Removes what every vendor's image may have of the cloud and the machine it was made for.
 set -eu
 
-# Words of the kernel's command line: a root on RAID has no partition that the vendor could name, a server has nothing
-# to resume from, and NICs get names that stay (systemd.net-naming-scheme(7)). The serial console stays.
-words='(root|resume|net\.ifnames|biosdevname|cloud-init)=[^ "'"'"']*'
+# Words of the kernel's command line: a root on RAID has no partition, subvolume or volume group that the vendor could
+# name (dracut activates those that are named and no others, dracut.cmdline(7)), a server has nothing to resume from, and
+# NICs get names that stay (systemd.net-naming-scheme(7)). The serial console stays.
+words='(root(flags|fstype)?|rd\.(lvm\.(lv|vg)|md\.uuid|luks\.uuid)|resume|net\.ifnames|biosdevname|cloud-init)=[^ "'"'"']*'
 
 # GRUB's settings are read by a shell; what chooses the root by its partition goes as a whole line.
 find /etc/default -path '/etc/default/grub*' -type f -exec sed -i -E \

@@ -10,5 +10,7 @@ rm -f /var/lib/NetworkManager/secret_key /etc/nvme/hostid /etc/nvme/hostnqn
 rm -rf /var/lib/cloud/* /var/tmp/* /root/.cache /root/.bash_history
 rm -f /etc/passwd- /etc/group- /etc/shadow- /etc/gshadow- /etc/subuid- /etc/subgid-
 find /var/log -type f -delete
+# Each of its folders has a machine's identifier for a name.
+rm -rf /var/log/journal/*
 # ldconfig rebuilds its cache, and it differs from build to build.
 rm -rf /var/cache/ldconfig

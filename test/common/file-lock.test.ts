@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { Failure } from "../../common/failure.ts";
 import { withLock } from "../../common/file-lock.ts";
 import { temporaryDirectory } from "../mirror/sample-image.ts";
@@ -44,6 +44,13 @@ test("what the work throws is thrown, and the lock is free", async () => {
   expect(await withLock(path, async () => "free", { ifHeld })).toBe("free");
 });
 
+test("without the lock nothing is done", async () => {
+  await using directory = await temporaryDirectory();
+  const work = vi.fn(async () => {});
+  await expect(withLock(join(directory.path, "missing/lock"), work)).rejects.toMatchObject({ code: "command-failed" });
+  expect(work).not.toHaveBeenCalled();
+});
+
 test("a holder that is killed holds nothing any more", async () => {
   await using directory = await temporaryDirectory();
   const path = join(directory.path, "lock");
@@ -51,6 +58,25 @@ test("a holder that is killed holds nothing any more", async () => {
   await expect(withLock(path, expect.unreachable, { ifHeld })).rejects.toMatchObject({ code: "held" });
   process.kill(pid, "SIGKILL");
   await child;
+  expect(await withLock(path, async () => "free")).toBe("free");
+});
+
+test("an abort ends the wait for the lock, and takes it from no work", async () => {
+  await using directory = await temporaryDirectory();
+  const path = join(directory.path, "lock");
+  const controller = new AbortController();
+  const { signal } = controller;
+  await withLock(
+    path,
+    async () => {
+      const waiting = withLock(path, expect.unreachable, { signal });
+      controller.abort();
+      await expect(waiting).rejects.toMatchObject({ code: "interrupted" });
+      await expect(withLock(path, expect.unreachable, { ifHeld })).rejects.toMatchObject({ code: "held" });
+    },
+    { signal },
+  );
+  await expect(withLock(path, expect.unreachable, { signal })).rejects.toMatchObject({ code: "interrupted" });
   expect(await withLock(path, async () => "free")).toBe("free");
 });
 

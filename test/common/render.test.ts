@@ -47,6 +47,15 @@ test("a terminal gets its progress redrawn in place, and cut to its width", () =
   expect(shown).toContain("\r\x1b[K  lay-image: ██████████░░░░░░░░░░ 50 % \r\x1b[K");
 });
 
+test.each([["a log", renderLines] as const, ["a terminal", renderTerminal] as const])(
+  "%s gets nothing of a foreign program that would steer a terminal",
+  (_, renderer) => {
+    const output = new PassThrough();
+    renderer(output)({ ...common, kind: "note", text: "\x1b]0;title\x07 50 %\r\x9b2Jdone\twell\nagain" });
+    expect(String(output.read()).replace("\r\x1b[K", "")).toBe("    ?]0;title? 50 %??2Jdone\twell\nagain\n");
+  },
+);
+
 test("a machine gets each event as it is", () => {
   const lines = render(renderJson).trimEnd().split("\n");
   expect(lines.map((line) => eventSchema.parse(JSON.parse(line)))).toEqual(story);

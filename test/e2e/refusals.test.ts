@@ -72,7 +72,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "lab-"));
   const mirror = `${directory}/mirror`;
   await mkdir(mirror);
-  const sample = makeSampleImage();
+  const sample = makeSampleImage({ frameSizes: [[65_536]] });
   const preinstalled = ["cloud-init", "mdadm"];
   for (const [name, packages] of [
     ["debian-12", preinstalled],

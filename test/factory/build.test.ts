@@ -56,6 +56,17 @@ async function leftovers() {
 const nothing = { loops: [], mounts: [], processes: [], files: [] };
 
 describe("a build that fails", () => {
+  it.each([
+    ["a version that is none", { version: "today" }, "version-invalid"],
+    ["a checksum of a file that is not given", { checksum: "sha256:00" }, "source-missing"],
+    ["a format of a file that is not given", { format: "raw" } as const, "source-missing"],
+  ])("before it begins, for %s", async (_, wrong, code) => {
+    const emit = (event: Event) => events.push(event);
+    const output = join(folder, "out");
+    await expect(build({ image, output, emit, ...wrong })).rejects.toMatchObject({ code, kind: "configuration" });
+    expect(await leftovers()).toEqual(nothing);
+  });
+
   it("in a script tells its last lines, and leaves nothing", async () => {
     await expect(buildWith("echo before; echo broken here >&2; exit 3")).rejects.toMatchObject({
       code: "customize-failed",

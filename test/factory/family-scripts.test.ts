@@ -49,6 +49,7 @@ describe("the scripts for the Red Hat family", async () => {
       "etc/default/grub",
       'GRUB_TIMEOUT=1\nGRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200n8 root=UUID=1 net.ifnames=0 crashkernel=1G"\n',
     );
+    await root.put("var/log/journal/0123/system.journal", "");
     await root.put("etc/selinux/config", "SELINUX=enforcing\nSELINUXTYPE=targeted\n");
     await root.put("etc/selinux/targeted/contexts/files/file_contexts", "");
     await root.put("etc/machine-id", "0123\n");
@@ -59,7 +60,7 @@ describe("the scripts for the Red Hat family", async () => {
     await makeRoot("dnf");
     await root.put(
       "boot/loader/entries/1234-new.conf",
-      "title x\noptions root=UUID=1 ro console=ttyS0 net.ifnames=0\n",
+      "title x\noptions root=UUID=1 rootflags=subvol=root ro rd.lvm.lv=vg/root rd.lvm.lv=vg/swap console=ttyS0 net.ifnames=0\n",
     );
     await root.put("boot/loader/entries/1234-0-rescue.conf", "title rescue\n");
     await root.run(scripts, variables);
@@ -70,7 +71,7 @@ describe("the scripts for the Red Hat family", async () => {
     expect(await root.list("lib/modules")).toEqual([kernel]);
     expect(await root.list("boot")).toEqual(["grub2", `initramfs-${kernel}.img`, "loader", `vmlinuz-${kernel}`]);
     expect(await root.list("boot/loader/entries")).toEqual(["1234-new.conf"]);
-    expect(await root.read("boot/loader/entries/1234-new.conf")).toMatch(/^options {2}ro console=ttyS0 \n$/m);
+    expect(await root.read("boot/loader/entries/1234-new.conf")).toMatch(/^options {3}ro {3}console=ttyS0 \n$/m);
     expect(await root.read("etc/default/grub")).toBe(
       'GRUB_TIMEOUT=1\nGRUB_CMDLINE_LINUX="console=tty0 console=ttyS0,115200n8   crashkernel=1G"\nGRUB_ENABLE_BLSCFG=true\n',
     );
@@ -80,6 +81,9 @@ describe("the scripts for the Red Hat family", async () => {
     expect(await root.read("etc/mdadm.conf")).toMatch(/^AUTO \+all$/m);
     expect(await root.read("etc/machine-id")).toBe("");
     expect(await root.read("etc/fstab")).toBe("");
+    // The folder itself says that the journal is to be kept.
+    expect(await root.list("var/log")).toEqual(["journal"]);
+    expect(await root.list("var/log/journal")).toEqual([]);
     expect(await root.read(".autorelabel")).toBe("");
     expect((await root.calls()).some((call) => call.startsWith("subscription-manager"))).toBe(false);
   });
@@ -183,6 +187,15 @@ describe("the scripts for the Red Hat family", async () => {
       await root.run(proof);
       await root.put(leftover, "secret");
       await expect(root.run(proof)).rejects.toMatchObject({ message: expect.stringMatching(/still registered/) });
+    });
+
+    it("take what dnf's plugin leaves on an image that never was registered for no registration", async () => {
+      await root.put("etc/yum.repos.d/redhat.repo", "#\n# Certificate-Based Repositories\n\n");
+      await root.put("var/log/rhsm/rhsm.log", "INFO: no identity\n");
+      await root.put("var/lib/rhsm/cache/installed_products.json", "{}");
+      await root.run(["scripts/redhat/unregistered.sh"]);
+      expect(await root.list("var/log/rhsm")).toEqual([]);
+      expect(await root.list("var/lib/rhsm/cache")).toEqual([]);
     });
 
     it("say what is missing: a key, or the organization that it belongs to", async () => {

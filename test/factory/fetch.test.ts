@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { RequestListener } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { type CatalogImage, findImage, loadCatalog } from "../../factory/catalog.ts";
@@ -174,6 +174,8 @@ describe("an image on this machine", () => {
       code: "checksum-mismatch",
       data: { found: `sha512:${digest}` },
     });
-    await expect(verifyLocalImage(`${path}.no`, `sha512:${digest}`)).rejects.toMatchObject({ code: "source-missing" });
+    for (const unfit of [`${path}.no`, dirname(path), "/dev/zero"]) {
+      await expect(verifyLocalImage(unfit, `sha512:${digest}`)).rejects.toMatchObject({ code: "source-missing" });
+    }
   });
 });

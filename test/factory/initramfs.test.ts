@@ -113,6 +113,19 @@ describe("an initramfs", () => {
     expect(() => readCpio(members)).toThrow(/more than 262144 members/);
   });
 
+  it("may not have them in archives without end either", async () => {
+    const path = join(folder, "many.img");
+    const member = cpioOf("a").subarray(0, 112);
+    const archive = Buffer.concat([...Array.from({ length: 2 ** 18 }, () => member), cpioOf()]);
+    await writeFile(path, archive);
+    expect((await readInitramfs(path)).programs.size).toBe(0);
+    await writeFile(path, Buffer.concat([archive, archive]));
+    await expect(readInitramfs(path)).rejects.toMatchObject({
+      code: "initramfs-invalid",
+      message: expect.stringMatching(/more than 262144 members/),
+    });
+  });
+
   it("ends in members or a typed failure, whatever its bytes", () => {
     const changes = fc.array(fc.tuple(fc.nat(main.length - 1), fc.nat(255)), { maxLength: 8 });
     fc.assert(

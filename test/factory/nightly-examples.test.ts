@@ -67,6 +67,12 @@ test.each([
   for (const shell of shells) await execa("sh", ["-n"], { input: shell });
 });
 
+test.each(["github-actions.yaml", "gitlab-ci.yaml"])("%s installs what a build runs", async (name) => {
+  const packages = /apt-get install --yes --no-install-recommends (.*)/.exec(await readExample(name))?.[1]?.split(" ");
+  // As factory/requirements.ts asks for the programs of these, beside what every Debian has.
+  expect(packages).toEqual(expect.arrayContaining(["e2fsprogs", "gpgv", "mtools", "packer", "xz-utils", "zstd"]));
+});
+
 test("systemd takes the units", async () => {
   await using directory = await temporaryDirectory();
   const program = join(directory.path, "metalcast");

@@ -14,7 +14,7 @@ export type OvaProblem =
   | "disk-unsupported";
 
 const hints: Partial<Record<OvaProblem, string>> = {
-  "disk-count": "take the disk with the system out of the appliance (tar -xf), and give that: --from vmdk",
+  "disk-count": "take the disk with the system out of the appliance (tar -xf), and give that, as vmdk",
   "disk-unsupported": "export the appliance again, with one VMDK inside: ovftool, or VirtualBox's `OVF 1.0`",
 };
 

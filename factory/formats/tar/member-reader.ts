@@ -126,9 +126,10 @@ export class MemberReader {
   }
 
   #text(bytes: Buffer): string {
-    const text = bytes.toString("latin1").replace(/\0+$/, "");
-    if (text.includes("\0")) throw this.#refuse("a long name has a NUL in it");
-    return text;
+    const nul = bytes.indexOf(0);
+    const end = nul === -1 ? bytes.length : nul;
+    if (bytes.subarray(end).some((byte) => byte !== 0)) throw this.#refuse("a long name has a NUL in it");
+    return bytes.toString("latin1", 0, end);
   }
 }
 

@@ -156,6 +156,7 @@ describe("hostile LVM metadata", () => {
     ["no end", (text) => text.slice(0, 900), "reading LVM metadata"],
     ["nothing but depth", () => "a { ".repeat(10_000), "nested too deeply"],
     ["lists in lists", () => `a = ${"[".repeat(10_000)}`, "nested too deeply"],
+    ["half a megabyte of zeros", (text) => `${text}${"\0".repeat(2 ** 19)}x`, "belongs to no word"],
     ["a string without an end", () => `a = "${"\\".repeat(100_001)}`, "belongs to no word"],
   ])("is refused: %s", async (_, change, message) => {
     await expect(read(forge(change))).rejects.toMatchObject({

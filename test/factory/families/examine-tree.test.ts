@@ -17,6 +17,7 @@ describe("the examination of a tree", () => {
       "usr/lib/modules/2-cloud/modules.dep": "kernel/drivers/ahci.ko:\n",
       "usr/lib/modules/2-cloud/modules.builtin": "kernel/drivers/nvme.ko\n",
       "usr/lib/modules/3-metal/modules.dep": drivers,
+      "usr/lib/modules/3-metal/modules.builtin": "kernel/fs/ext4/ext4.ko\n",
       "boot/initrd.img-3-metal": cpioOf("conf/initramfs.conf", "lib/raid1.ko", "sbin/mdadm"),
       "usr/lib/grub/x86_64-efi/moddep.lst": "",
       "etc/selinux/config": "# SELINUX=disabled\nSELINUX=permissive\n",
@@ -34,7 +35,7 @@ describe("the examination of a tree", () => {
           initramfs: {
             path: "/boot/initrd.img-3-metal",
             generator: "initramfs-tools",
-            modules: new Set(["raid1"]),
+            modules: new Set(["raid1", "ext4"]),
             programs: new Set(["mdadm"]),
           },
         },
@@ -51,6 +52,24 @@ describe("the examination of a tree", () => {
       selinux: "permissive",
       license: "none",
       sshServer: true,
+      problems: [],
+    });
+  });
+
+  it("comes to its end whatever texts are made to take long", async () => {
+    const blanks = " ".repeat(2 ** 20);
+    await using tree = await ImageTree.make({
+      "etc/os-release": "ID=debian\n",
+      "var/lib/dpkg/status": dpkgStatus("cloud-init"),
+      "boot/vmlinuz-1": "",
+      "usr/lib/modules/1/modules.dep": `${"a".repeat(2 ** 20)}\n${drivers}`,
+      "etc/selinux/config": `${"\n".repeat(2 ** 20)}SELINUX=disabled`,
+      "etc/cloud/ds-identify.cfg": `datasource: x${blanks}\ry\n`,
+    });
+    expect(await examineTree(tree.path)).toMatchObject({
+      kernels: [{ missingDrivers: [] }],
+      selinux: "disabled",
+      cloudInit: { configDrive: false },
       problems: [],
     });
   });

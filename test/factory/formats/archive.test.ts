@@ -8,6 +8,7 @@ import { Failure } from "../../../common/failure.ts";
 import { run } from "../../../common/run.ts";
 import { readArchive } from "../../../factory/formats/read-archive.ts";
 import { TarScanner } from "../../../factory/formats/tar/scanner.ts";
+import { TreeRules } from "../../../factory/formats/tree-rules.ts";
 import type { ArchiveFormat } from "../../../factory/image-format.ts";
 import { writeBytes } from "./images.ts";
 import { type Entry, makeTar } from "./make-tar.ts";
@@ -196,6 +197,16 @@ describe("an archive is refused", () => {
       [makeMember("L", "l", `${"a/".repeat(80)}../..\0`), good, end],
     ],
     [
+      "with a long name of a megabyte of zeros",
+      "archive-invalid",
+      [makeMember("L", "l", Buffer.concat([Buffer.alloc(2 ** 20 - 1), Buffer.from("x")])), good, end],
+    ],
+    [
+      "with a name longer than any path",
+      "archive-member-unknown",
+      [makeMember("L", "l", `${"a/".repeat(3000)}a\0`), good, end],
+    ],
+    [
       "with a sparse file's name that leads out",
       "archive-escape",
       [makeMember("x", "p", record("GNU.sparse.name", "../x")), good, end],
@@ -258,6 +269,15 @@ describe("an archive is refused", () => {
     const endless = Buffer.concat([good, end, Buffer.alloc(2 ** 24)]);
     await expect(read(gzipSync(endless), "tar.gz")).rejects.toMatchObject({ code: "image-too-large" });
   });
+});
+
+test("an archive may not have links without end", () => {
+  const rules = new TreeRules();
+  const check = (index: number) =>
+    rules.check({ type: "2", name: `${index}`.padEnd(4000, "a"), linkName: "b", sizeBytes: 0 });
+  const objections = Array.from({ length: 2 ** 15 }, (_, index) => check(index));
+  expect(objections.slice(0, 2 ** 13)).toEqual(Array(2 ** 13).fill(undefined));
+  expect(objections.at(-1)).toMatchObject({ code: "archive-too-large" });
 });
 
 test("none of a member that is refused reaches the program that unpacks", async () => {

@@ -100,12 +100,13 @@ describe("customizing in a cloud", () => {
 
   it("takes the build's key out of the server before its image is made", async () => {
     const before = await readdir(folder);
-    await customize("true");
+    await customize("mkdir -p /etc && echo 'nameserver 10.0.2.3' >/etc/resolv.conf");
     const after = (await readdir(folder)).filter((name) => !before.includes(name));
     const root = after.find((name) => /^[0-9a-f-]{36}$/.test(name)) ?? "";
     expect(await readdir(join(folder, root, "root"))).toEqual([]);
     expect(await readdir(join(folder, root, "tmp"))).toEqual([]);
     expect(await readFile(join(folder, root, "etc/machine-id"), "utf8")).toBe("");
+    expect(await readFile(join(folder, root, "etc/resolv.conf"), "utf8")).toBe("");
   });
 
   it("logs in as another user than root, runs the scripts through sudo, and removes the user", async () => {
@@ -138,6 +139,13 @@ describe("customizing in a cloud", () => {
     await expect(customize(script, { signal: controller.signal, floatingIpNetwork: "Ext-Net" })).rejects.toMatchObject({
       code: "interrupted",
     });
+    expect(inCloud()).toEqual(nothing);
+  });
+
+  it("interrupted before it knows of its image in the cloud, removes that, too", async () => {
+    const controller = new AbortController();
+    cloud.faults = { onImage: () => controller.abort() };
+    await expect(customize("true", { signal: controller.signal })).rejects.toMatchObject({ code: "interrupted" });
     expect(inCloud()).toEqual(nothing);
   });
 

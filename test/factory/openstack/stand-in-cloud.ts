@@ -31,6 +31,8 @@ export interface Faults {
   keepImages?: boolean;
   /** Nova has no room. */
   refuseServers?: boolean;
+  /** Called when Glance has made an image, before it answers. */
+  onImage?: () => void;
   /** As it may answer: with this status, to every request for images. */
   imageStatus?: number;
 }
@@ -145,6 +147,7 @@ export class StandInCloud implements AsyncDisposable {
       if (container_format !== "bare" || !["raw", "qcow2"].includes(disk_format)) return context.json({}, 400);
       const image: Image = { id: randomUUID(), name, disk_format, status: "queued", bytes: Buffer.alloc(0) };
       this.images.set(image.id, image);
+      this.faults.onImage?.();
       return context.json(describeImage(image), 201);
     });
     app.get("/image/v2/images", (context) => {

@@ -159,6 +159,33 @@ describe("rpm's database", () => {
     await expect(readPackages(tree.path)).rejects.toMatchObject({ code: "package-database-invalid" });
   });
 
+  it("is refused when SQLite's rows share the pages of one package", async () => {
+    await using tree = await ImageTree.make();
+    const fills = [1, 2, 3, 4, 5, 6, 7];
+    // Of this size least stays on the table's page, which so holds all rows (sqlite.org/fileformat.html, 1.6).
+    const blobs = fills.map((fill) => Buffer.alloc(299_000, fill));
+    await makeSqlite(tree, `PRAGMA page_size = 4096; ${packagesTable.replace(" AUTOINCREMENT", "")}`, blobs);
+    const bytes = await readFile(join(tree.path, "var/lib/rpm/rpmdb.sqlite"));
+    // An overflow page begins with the number of the next one; a row on the table's page ends with that of its first.
+    const chains = fills.map((fill) => {
+      const pages = Array.from({ length: bytes.length / 4096 }, (_, page) => page * 4096);
+      const own = pages.filter((page) => bytes.subarray(page + 4, page + 100).every((byte) => byte === fill));
+      const followers = new Set(own.map((page) => bytes.readUInt32BE(page)));
+      const numbers = own.map((page) => page / 4096 + 1);
+      return { fill, first: numbers.find((number) => !followers.has(number)) ?? 0, last: Math.max(...numbers) };
+    });
+    const [kept, ...others] = chains;
+    for (const { fill, first } of others) {
+      const end = Buffer.of(fill, 0, 0, first >> 8, first & 255);
+      const row = bytes.subarray(4096, 8192).indexOf(end);
+      expect(row).toBeGreaterThan(0);
+      bytes.writeUInt32BE(kept?.first ?? 0, 4096 + row + 1);
+    }
+    bytes.writeUInt32BE(kept?.last ?? 0, 28);
+    await tree.put("var/lib/rpm/rpmdb.sqlite", bytes.subarray(0, (kept?.last ?? 0) * 4096));
+    await expect(readPackages(tree.path)).rejects.toMatchObject({ message: expect.stringMatching(/rows .* overlap/) });
+  });
+
   it("is refused when the file is no database of SQLite", async () => {
     await using tree = await ImageTree.make({ "var/lib/rpm/rpmdb.sqlite": "SQLite format 3\0".padEnd(5000, "x") });
     await expect(readPackages(tree.path)).rejects.toMatchObject({ code: "package-database-invalid" });

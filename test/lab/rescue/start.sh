@@ -18,7 +18,7 @@ if [ -n "${lab_disks:-}" ]; then
 fi
 
 udevadm trigger --action=add --subsystem-match={pci,virtio,scsi,block,net}
-modprobe -qa vfat isofs raid0 raid1 raid456 raid10 dm-mod sd_mod
+modprobe -qa loop vfat isofs raid0 raid1 raid456 raid10 dm-mod sd_mod
 udevadm settle
 
 # The address that QEMU's user network gives out; the host's loopback services are at 10.0.2.2 in both kinds of server.
