@@ -3,14 +3,14 @@ import { type Emit, note, reportOperation, reportStep } from "../common/event.ts
 import { archiveName, expectVersion, type Manifest } from "../mirror/manifest.ts";
 import type { CatalogImage } from "./catalog.ts";
 import { customizeByBooting } from "./customize-by-booting.ts";
-import type { AptOverride, RhsmSubscription } from "./customize-run.ts";
+import type { AptOverride, CustomizeOptions, RhsmSubscription } from "./customize-run.ts";
 import { digestTemplate } from "./customize-template.ts";
 import { customizeTree } from "./customize-tree.ts";
 import type { CustomizeChoice } from "./customize-way.ts";
 import { readFacts } from "./facts.ts";
 import type { ImageFormat } from "./image-format.ts";
 import { obtainVendorImage } from "./obtain-vendor-image.ts";
-import { openImage } from "./open-image.ts";
+import { type ImageFile, openImage } from "./open-image.ts";
 import { pack } from "./pack.ts";
 import { digestRecipe } from "./recipe-digest.ts";
 import { assertCanBuild } from "./requirements.ts";
@@ -78,29 +78,8 @@ export async function build(options: BuildOptions): Promise<{ directory: string;
       customize.way === "chroot"
         ? vendorFile
         : await customizeByBooting(image, vendorFile, customize, { ...customizing, workspace, emit });
-    await using opened = await openImage(file, { scratch: workspace.path("opened"), emit, signal });
-    const directory = await makeWritable(opened, { scratch: workspace.path("writable"), emit, signal });
-    const { namespace } = opened;
-    const tree = namespace.path(directory);
-    if (customize.way === "chroot") {
-      await reportStep(emit, { step: "customize", title: "Customize it for metal" }, () =>
-        customizeTree(image, { ...customizing, namespace, tree: directory }),
-      );
-    }
-
-    const [facts, sbom] = await reportStep(emit, { step: "inspect", title: "Read what it holds" }, async () => [
-      await readFacts(tree, image.family),
-      await createSbom(tree, { name: image.name, version, date }),
-    ]);
-    const packed = await reportStep(emit, { step: "pack", title: "Pack it" }, (advance) =>
-      pack({
-        tree,
-        destination: join(workspace.published, archiveName),
-        latestTime: Math.floor(date.getTime() / 1000),
-        ...interruptible,
-        advance,
-      }),
-    );
+    // Closed before anything is published: what cannot be let go of is a failure, too.
+    const made = await makeImage(file, { ...options, customizing, version, date, workspace });
     const manifest = createManifest({
       image,
       vendor,
@@ -109,11 +88,44 @@ export async function build(options: BuildOptions): Promise<{ directory: string;
       recipeSha256: digestRecipe(image),
       templateSha256: await digestTemplate(template),
       tools: await readToolVersions(),
-      facts,
-      packed,
-      sbom,
+      ...made,
     });
-    await writeImage(workspace.published, manifest, sbom);
+    await writeImage(workspace.published, manifest, made.sbom);
     return { directory: await workspace.publish(), manifest };
   });
+}
+
+interface MakeOptions extends BuildOptions {
+  customizing: CustomizeOptions;
+  version: string;
+  date: Date;
+  workspace: Workspace;
+}
+
+/** From an image file to the packed archive in the workspace, and what is to be said of it. */
+async function makeImage(file: ImageFile, options: MakeOptions) {
+  const { image, emit, signal, customize, customizing, version, date, workspace } = options;
+  await using opened = await openImage(file, { scratch: workspace.path("opened"), emit, signal });
+  const { namespace } = opened;
+  const directory = await makeWritable(opened, { scratch: workspace.path("writable"), emit, signal });
+  const tree = namespace.path(directory);
+  if (customize === undefined || customize.way === "chroot") {
+    await reportStep(emit, { step: "customize", title: "Customize it for metal" }, () =>
+      customizeTree(image, { ...customizing, namespace, tree: directory }),
+    );
+  }
+  const [facts, sbom] = await reportStep(emit, { step: "inspect", title: "Read what it holds" }, async () => [
+    await readFacts(tree, image.family),
+    await createSbom(tree, { name: image.name, version, date }),
+  ]);
+  const packed = await reportStep(emit, { step: "pack", title: "Pack it" }, (advance) =>
+    pack({
+      tree,
+      destination: join(workspace.published, archiveName),
+      latestTime: Math.floor(date.getTime() / 1000),
+      ...(signal && { signal }),
+      advance,
+    }),
+  );
+  return { facts, sbom, packed };
 }

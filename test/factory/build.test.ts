@@ -1,12 +1,17 @@
+import { once } from "node:events";
 import { chmod, cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { execa } from "execa";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Event } from "../../common/event.ts";
 import { run } from "../../common/run.ts";
-import { build } from "../../factory/build.ts";
+import { type BuildOptions, build } from "../../factory/build.ts";
 import { type CatalogImage, findImage, loadCatalog } from "../../factory/catalog.ts";
+import { digestFile } from "../../factory/checksum.ts";
 import { packerDirectory } from "../../factory/customize-template.ts";
+import type { ImageFormat } from "../../factory/image-format.ts";
+import { cpioOf } from "./image-tree.ts";
 import { makeTinyImage, type TinyImage } from "./tiny-image.ts";
 
 let folder: string;
@@ -32,11 +37,51 @@ async function makeTemplate(script: string): Promise<string> {
   return template;
 }
 
-async function buildWith(script: string, options: { checksum?: string; signal?: AbortSignal } = {}) {
+interface Trial {
+  checksum?: string;
+  signal?: AbortSignal;
+  onEvent?: (event: Event) => void;
+}
+
+async function buildWith(script: string, { onEvent, ...options }: Trial = {}) {
   events.length = 0;
-  const emit = (event: Event) => events.push(event);
+  const emit = (event: Event) => {
+    events.push(event);
+    onEvent?.(event);
+  };
   const source = { source: tiny.path, checksum: tiny.checksum, output: join(folder, "out") };
   return build({ image, ...source, template: await makeTemplate(script), emit, ...options });
+}
+
+async function makeSource(name: string, bytes: Uint8Array, format: ImageFormat): Promise<Partial<BuildOptions>> {
+  const source = join(folder, name);
+  await writeFile(source, bytes);
+  return { source, format, checksum: `sha256:${await digestFile(source, "sha256")}` };
+}
+
+const cutShort = async () => (await readFile(tiny.path)).subarray(0, 200_000);
+
+async function emptyDisk(): Promise<Uint8Array> {
+  const file = join(folder, "empty.ext4");
+  await run("mke2fs", ["-q", "-t", "ext4", file, "8M"], { doing: "making an empty file system" });
+  return readFile(file);
+}
+
+async function smallTar(): Promise<Uint8Array> {
+  await run("tar", ["-cf", join(folder, "small.tar"), "-C", folder, "empty.ext4"], { doing: "making an archive" });
+  return readFile(join(folder, "small.tar"));
+}
+
+/** A vendor's server that has nothing. */
+async function unreachable(): Promise<CatalogImage> {
+  const server = createServer((_, response) => response.writeHead(404).end())
+    .listen(0, "127.0.0.1")
+    .unref();
+  await once(server, "listening");
+  const address = server.address();
+  const origin = `http://127.0.0.1:${typeof address === "object" && address ? address.port : 0}`;
+  const source = { kind: "listed", url: `${origin}/disk`, checksums: `${origin}/SUMS`, algorithm: "sha512" } as const;
+  return { ...image, source };
 }
 
 const notes = () => events.flatMap((event) => (event.kind === "note" ? event.text : []));
@@ -55,7 +100,57 @@ async function leftovers() {
 }
 const nothing = { loops: [], mounts: [], processes: [], files: [] };
 
+/** All that the tiny image lacks to become a published one: a kernel and its initramfs. */
+const completing = [
+  ": >/boot/vmlinuz-1",
+  `printf '${[...cpioOf("conf/initramfs.conf")].map((byte) => `\\${byte.toString(8).padStart(3, "0")}`).join("")}' >/boot/initrd.img-1`,
+].join("\n");
+
+describe("a build that succeeds", () => {
+  it("leaves its output, and nothing else", async () => {
+    const { directory, manifest } = await buildWith(completing);
+    expect((await readdir(directory)).sort()).toEqual([
+      "SHA256SUMS",
+      "image.tar.zst",
+      "manifest.json",
+      "sbom.cdx.json",
+    ]);
+    await run("sha256sum", ["--check", "--strict", "SHA256SUMS"], { doing: "checking the sums", cwd: directory });
+    expect(manifest).toMatchObject({ family: "debian", kernels: ["1"], initramfs: { generator: "initramfs-tools" } });
+    expect(await leftovers()).toEqual({ ...nothing, files: ["out"] });
+    await rm(directory, { recursive: true });
+  });
+});
+
 describe("a build that fails", () => {
+  it.each(["fetch", "convert", "mount", "copy", "customize", "inspect", "pack"])(
+    "by being interrupted at its step %s leaves nothing",
+    async (name) => {
+      const controller = new AbortController();
+      const onEvent = (event: Event) => event.kind === "step-started" && event.step === name && controller.abort();
+      const building = buildWith(completing, { signal: controller.signal, onEvent });
+      await expect(building).rejects.toMatchObject({ code: "interrupted", kind: "interrupted" });
+      expect(controller.signal.aborted).toBe(true);
+      expect(await leftovers()).toEqual(nothing);
+    },
+  );
+
+  it.each<[string, () => Promise<Partial<BuildOptions>>, string]>([
+    ["a download that is refused", async () => ({ image: await unreachable() }), "download-refused"],
+    [
+      "a file of another format",
+      async () => makeSource("x.vmdk", Buffer.alloc(70_000, "x"), "vmdk"),
+      "format-mismatch",
+    ],
+    ["a file that is cut short", async () => makeSource("cut.qcow2", await cutShort(), "qcow2"), "qcow2-outside-file"],
+    ["a disk without a system", async () => makeSource("empty.raw", await emptyDisk(), "raw"), "root-missing"],
+    ["an archive of something else", async () => makeSource("else.tar", await smallTar(), "tar"), "archive-not-root"],
+  ])("for %s leaves nothing", async (_, makeOptions, code) => {
+    const options = { image, output: join(folder, "out"), emit: () => {}, ...(await makeOptions()) };
+    await expect(build(options)).rejects.toMatchObject({ code });
+    expect(await leftovers()).toEqual(nothing);
+  });
+
   it.each([
     ["a version that is none", { version: "today" }, "version-invalid"],
     ["a checksum of a file that is not given", { checksum: "sha256:00" }, "source-missing"],
