@@ -14,13 +14,16 @@ const shardBytes = 64 * 2 ** 20;
  * Divides a tree among shards: all directories first, to make them; then files; then all directories again, to settle
  * the times and modes that unpacking the files has changed. Paths that link to one file stay together, behind the
  * first.
+ * Far links come at the end, each behind its directory: GNU tar makes them after all else, and then sets the times of
+ * their directories once more only where the one is what it met before the other (tar, src/extract.c: delayed links).
  */
 export function planShards(entries: readonly TreeEntry[], limitBytes: number = shardBytes): PlannedShard[] {
   const directories = entries.filter(({ kind }) => kind === "directory").map(({ path }) => path);
   const shards: PlannedShard[] = [{ content: "directories", paths: directories }];
   let paths: Buffer[] = [];
   let bytes = 0;
-  for (const group of groupLinks(entries.filter(({ kind }) => kind !== "directory"))) {
+  const isFar = ({ kind }: TreeEntry) => kind === "far-link";
+  for (const group of groupLinks(entries.filter((entry) => entry.kind !== "directory" && !isFar(entry)))) {
     const size = (group[0]?.sizeBytes ?? 0) + 512 * group.length;
     if (paths.length > 0 && bytes + size > limitBytes) {
       shards.push({ content: "files", paths });
@@ -31,8 +34,15 @@ export function planShards(entries: readonly TreeEntry[], limitBytes: number = s
     bytes += size;
   }
   if (paths.length > 0) shards.push({ content: "files", paths });
-  shards.push({ content: "directories", paths: directories });
+  const settled = entries.filter((entry) => entry.kind === "directory" || isFar(entry)).map(({ path }) => path);
+  shards.push({ content: "directories", paths: settled.sort(compareAsWalked) });
   return shards;
+}
+
+/** What a directory holds comes right behind it: `a/b` before `a-b`, which as bytes is the smaller one. */
+function compareAsWalked(a: Buffer, b: Buffer): number {
+  const [walkedA = "", walkedB = ""] = [a, b].map((path) => path.toString("latin1").replaceAll("/", "\0"));
+  return walkedA < walkedB ? -1 : Number(walkedA > walkedB);
 }
 
 /** Each file with all the paths that link to it, in the order of their first paths. */

@@ -1,14 +1,17 @@
 import type { BigIntStats } from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
+import { lstat, readdir, readlink } from "node:fs/promises";
 
 /** A path as the file system has it: bytes, for nothing obliges a file's name to be UTF-8. */
 export interface TreeEntry {
   /** Below the root, without a slash in front; empty for the root itself. */
   path: Buffer;
-  kind: "directory" | "file" | "other";
+  /** A `far-link` is a symbolic link that is absolute or has `..` in it. */
+  kind: "directory" | "file" | "far-link" | "other";
   sizeBytes: number;
   /** Names the file where several paths link to it. */
   linkId: string | undefined;
+  /** Moves with every change to content or metadata: nanoseconds. */
+  changedAt: bigint;
 }
 
 const slash = Buffer.from("/");
@@ -23,10 +26,10 @@ export async function listTree(root: string): Promise<TreeEntry[]> {
   for (let parent = pending.pop(); parent; parent = pending.pop()) {
     const names = await readdir(absolute(root, parent), { encoding: "buffer" });
     const paths = names.map((name) => (parent.length > 0 ? Buffer.concat([parent, slash, name]) : name));
-    const found = await Promise.all(paths.map(async (path) => ({ path, stats: await statIn(root, path) })));
-    for (const { path, stats } of found) {
+    const found = await Promise.all(paths.map(async (path) => ({ path, ...(await inspect(root, path)) })));
+    for (const { path, stats, isFar } of found) {
       if (stats.isSocket() || path.equals(Buffer.from("lost+found"))) continue;
-      entries.push(describe(path, stats));
+      entries.push(describe(path, stats, isFar));
       if (stats.isDirectory()) pending.push(path);
     }
   }
@@ -46,21 +49,36 @@ export function unpackedSize(entries: readonly TreeEntry[]): number {
   return blocks * block;
 }
 
+/** @returns the first path that is not the same in both, if any */
+export function firstChange(before: readonly TreeEntry[], after: readonly TreeEntry[]): Buffer | undefined {
+  const length = Math.max(before.length, after.length);
+  for (let index = 0; index < length; index += 1) {
+    const [was, is] = [before[index], after[index]];
+    if (was && is?.path.equals(was.path) && is.changedAt === was.changedAt) continue;
+    return was && is ? (Buffer.compare(was.path, is.path) < 0 ? was.path : is.path) : (was ?? is)?.path;
+  }
+  return undefined;
+}
+
 function absolute(root: string, path: Buffer): Buffer {
   return Buffer.concat([Buffer.from(root), slash, path]);
 }
 
-function statIn(root: string, path: Buffer): Promise<BigIntStats> {
-  return lstat(absolute(root, path), { bigint: true });
+async function inspect(root: string, path: Buffer): Promise<{ stats: BigIntStats; isFar: boolean }> {
+  const stats = await lstat(absolute(root, path), { bigint: true });
+  if (!stats.isSymbolicLink()) return { stats, isFar: false };
+  const target = await readlink(absolute(root, path), { encoding: "latin1" });
+  return { stats, isFar: target.startsWith("/") || target.split("/").includes("..") };
 }
 
-function describe(path: Buffer, stats: BigIntStats): TreeEntry {
-  const kind = stats.isDirectory() ? "directory" : stats.isFile() ? "file" : "other";
+function describe(path: Buffer, stats: BigIntStats, isFar = false): TreeEntry {
+  const kind = stats.isDirectory() ? "directory" : stats.isFile() ? "file" : isFar ? "far-link" : "other";
   const linked = kind !== "directory" && stats.nlink > 1n;
   return {
     path,
     kind,
     sizeBytes: kind === "file" ? Number(stats.size) : 0,
     linkId: linked ? `${stats.dev}:${stats.ino}` : undefined,
+    changedAt: stats.ctimeNs,
   };
 }

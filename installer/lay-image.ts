@@ -29,8 +29,8 @@ const tarArguments = [
   "--overwrite",
 ];
 
-/** For frames in flight, in all lanes together; Node and its libraries take some 130 MiB beside it. */
-const frameMemoryBytes = 96 * 2 ** 20;
+/** For frames in flight, in all lanes together; Node and what the collector has not come to take some 160 MiB beside it. */
+const frameMemoryBytes = 48 * 2 ** 20;
 
 /** More tars than this get into each other's way in the file system. */
 const laneLimit = 4;
@@ -50,29 +50,29 @@ export async function layImage({ image, target }: LayImage, advance: Advance, si
   const stop = new AbortController();
   const options = { signal: AbortSignal.any([signal, stop.signal]) };
 
-  const unpack = async (shard: number) => {
-    const bytes = readShard(store, key, manifest, shard, options);
-    const count = async function* () {
-      for await (const chunk of bytes) {
-        unpackedBytes += chunk.length;
-        advance(unpackedBytes, totalBytes);
-        yield chunk;
-        // Whoever asks for the next one has written this one out: a stream holds on to smaller ones only.
-        if (chunk.length >= getDefaultHighWaterMark(false)) release(chunk);
+  // One tar for one shard and, of more that wait, all it comes to: starting another takes as long as unpacking megabytes.
+  const unpack = async (first: number, waiting: number[] = []) => {
+    const plain = async function* () {
+      for (let shard: number | undefined = first; shard !== undefined; shard = waiting.shift()) {
+        for await (const frame of readShard(store, key, manifest, shard, options)) {
+          unpackedBytes += frame.length;
+          advance(unpackedBytes, totalBytes);
+          yield frame;
+          // Whoever asks for the next one has written this one out: a stream holds on to smaller ones only.
+          if (frame.length >= getDefaultHighWaterMark(false)) release(frame);
+        }
       }
     };
     const doing = `unpacking ${image.name}@${image.version}`;
-    await run("tar", [...tarArguments, `--directory=${target}`], { doing, input: count(), ...options });
+    await run("tar", [...tarArguments, `--directory=${target}`], { doing, input: plain(), ...options });
   };
 
   const shards = manifest.shards.map(({ content, plainBytes }, index) => ({ content, plainBytes, index }));
-  const [first, ...settling] = shards.filter(({ content }) => content === "directories");
+  const [directories, ...settling] = shards.filter(({ content }) => content === "directories");
   const files = shards.filter(({ content }) => content === "files").sort((a, b) => b.plainBytes - a.plainBytes);
-  if (first) await unpack(first.index);
-  const takeShards = async () => {
-    for (let shard = files.shift(); shard; shard = files.shift()) await unpack(shard.index);
-  };
-  const lanes = Array.from({ length: countLanes(manifest) }, takeShards);
+  const waiting = files.map(({ index }) => index);
+  if (directories) await unpack(directories.index);
+  const lanes = waiting.splice(0, countLanes(manifest)).map((first) => unpack(first, waiting));
   await Promise.all(lanes).catch(async (error: unknown) => {
     stop.abort();
     await Promise.allSettled(lanes);
@@ -81,9 +81,9 @@ export async function layImage({ image, target }: LayImage, advance: Advance, si
   for (const { index } of settling) await unpack(index);
 }
 
-/** As many as there are processors for, and memory: a lane holds two frames packed, a third while it is hashed, and two plain. */
+/** As many as there are processors for, and memory: a lane holds a frame packed, twice while it is hashed, and two plain. */
 function countLanes({ frames }: Manifest): number {
-  const largest = Math.max(...frames.map(({ sizeBytes, plainBytes }) => 3 * sizeBytes + 2 * plainBytes));
+  const largest = Math.max(...frames.map(({ sizeBytes, plainBytes }) => 2 * sizeBytes + 2 * plainBytes));
   return Math.max(1, Math.min(availableParallelism(), laneLimit, Math.floor(frameMemoryBytes / largest)));
 }
 

@@ -28,7 +28,7 @@ export interface ReadShardOptions {
 /**
  * The plain bytes of one shard of `image.tar.zst`, one chunk per frame. A frame's SHA-256 is checked before it is
  * decompressed, and nothing of it is passed on before it is whole. The shard is one ranged read; where that breaks off,
- * it goes on at the frame where it broke. Memory: a few frames, whatever the server sends.
+ * it goes on at the frame where it broke. Memory: two frames, packed and plain, whatever the server sends.
  * @param key of the archive: the image's prefix and `image.tar.zst`
  * @throws Failure `frame-hash-mismatch`, `frame-size-mismatch`, `object-changed` (integrity); `download-cut`,
  *   `store-unreachable` (retry) after several attempts; what else a store throws
@@ -49,8 +49,7 @@ export async function* readShard(
   const leave = () => left.abort();
   const source = { store, key, signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal, retryDelayMs };
   try {
-    const packed = readAhead(fetchFrames(source, frames, manifest), leave);
-    yield* readAhead(openFrames(packed, doing, onBytes), leave);
+    yield* readAhead(openFrames(fetchFrames(source, frames, manifest), doing, onBytes), leave);
   } catch (error) {
     throw asFailure(error, doing);
   }

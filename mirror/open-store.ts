@@ -1,9 +1,10 @@
 import { fileURLToPath } from "node:url";
 import { Failure } from "../common/failure.ts";
+import { DeferredStore } from "./deferred-store.ts";
 import { DirectoryStore } from "./directory-store.ts";
 import { HttpStore } from "./http-store.ts";
 import { checkKey } from "./key.ts";
-import { type S3Options, S3Store } from "./s3-store.ts";
+import type { S3Options } from "./s3-store.ts";
 import type { Store } from "./store.ts";
 
 export interface StoreOptions {
@@ -37,7 +38,11 @@ function openS3(url: URL, { s3 }: StoreOptions): Store {
   const path = url.pathname.replace(/^\/+|\/+$/g, "");
   if (!url.host) throw invalidUrl(url.href, "the bucket is missing");
   if (path) checkKey(path);
-  return new S3Store({ bucket: url.host, prefix: path && `${path}/` }, s3);
+  return new DeferredStore(`s3://${url.host}${path && `/${path}`}`, async () => {
+    // The SDK takes nearly as long to load as all the rest together, and 16 MB.
+    const { S3Store } = await import("./s3-store.ts");
+    return new S3Store({ bucket: url.host, prefix: path && `${path}/` }, s3);
+  });
 }
 
 function invalidUrl(url: string, reason: string): Failure {

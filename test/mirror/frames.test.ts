@@ -224,12 +224,15 @@ test("an archive of another length, and none at all", async () => {
 });
 
 test("a reader that leaves doesn't wait for a stalled server", async () => {
+  const stalled = Promise.withResolvers<void>();
   const { served } = serving(async function* (honest, { signal }) {
     yield* cutAfter(honest, (frames[0]?.sizeBytes ?? 0) + 1, false);
+    stalled.resolve();
     await new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)));
   });
   for await (const bytes of readShard(served, key, manifest, 1)) {
     expect(bytes).toHaveLength(frames[0]?.plainBytes ?? 0);
+    await stalled.promise;
     break;
   }
 });

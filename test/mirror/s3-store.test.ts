@@ -1,5 +1,6 @@
 import { ListMultipartUploadsCommand, S3Client } from "@aws-sdk/client-s3";
 import { afterAll, expect, test } from "vitest";
+import { openStore } from "../../mirror/open-store.ts";
 import { S3Store } from "../../mirror/s3-store.ts";
 import { startCephS3 } from "../lab/ceph-s3.ts";
 import { gather } from "./gather.ts";
@@ -10,7 +11,7 @@ afterAll(() => server[Symbol.asyncDispose]());
 const { endpoint, credentials } = server;
 
 testStoreContract(
-  async () => new S3Store({ bucket: await server.createBucket(), prefix: "mirror/" }, { endpoint, credentials }),
+  async () => openStore(`s3://${await server.createBucket()}/mirror`, { s3: { endpoint, credentials } }),
   async () => new S3Store({ bucket: "missing", prefix: "" }, { endpoint, credentials }),
 );
 

@@ -5,8 +5,13 @@ import { run } from "../../../common/run.ts";
 import { build, findImage, loadCatalog } from "../../../factory/index.ts";
 import { buildVendorImage } from "../../lab/vendor-image.ts";
 
+/** Emulated, an initramfs alone takes from five minutes on; a machine that does other things besides takes longer. */
+const timeout = 45 * 60_000;
+
 /** The image's packages come from the mirror that the image itself names, through QEMU's user networking. */
-test("a build that boots the vendor's disk publishes what the chroot way would, and nothing of its own boot", async () => {
+test("a build that boots the vendor's disk publishes what the chroot way would, and nothing of its own boot", {
+  timeout,
+}, async () => {
   const directory = await mkdtemp("/var/tmp/customize-qemu-");
   const texts: string[] = [];
   try {
