@@ -83,7 +83,7 @@ export async function layImage({ image, target }: LayImage, advance: Advance, si
 
 /** As many as there are processors for, and memory: a lane holds a frame packed, twice while it is hashed, and two plain. */
 function countLanes({ frames }: Manifest): number {
-  const largest = Math.max(...frames.map(({ sizeBytes, plainBytes }) => 2 * sizeBytes + 2 * plainBytes));
+  const largest = frames.reduce((most, { sizeBytes, plainBytes }) => Math.max(most, 2 * sizeBytes + 2 * plainBytes), 0);
   return Math.max(1, Math.min(availableParallelism(), laneLimit, Math.floor(frameMemoryBytes / largest)));
 }
 
