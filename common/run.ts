@@ -14,11 +14,17 @@ export interface RunOptions {
   cwd?: string;
   signal?: AbortSignal;
   timeoutMs?: number;
+  /**
+   * What ends the program when it is interrupted or out of time. Default: SIGTERM, and SIGKILL 5 s later. For wrappers
+   * such as `unshare --fork --kill-child`, which blocks SIGTERM (unshare(1)) and takes what it started along.
+   */
+  killSignal?: "SIGKILL";
   /** Each line of standard output and error as it comes. */
   onLine?: (line: string) => void;
   /**
    * Gets standard output as it comes, in place of `stdout` in the result. What it throws ends the program and is
-   * thrown; that it is content does not make a failed program succeed.
+   * thrown; where the program has failed by itself, that is thrown, with the consumer's error as its cause. That the
+   * consumer is content does not make a failed program succeed.
    */
   consume?: (stdout: AsyncIterable<Uint8Array>) => Promise<void>;
   /** How to show the command where a wrapper would hide what matters. */
@@ -62,7 +68,7 @@ const cleanEnvironment = {
  * @throws Failure `programs-missing` (configuration), `command-failed` (failed), `interrupted`
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const { doing, input, env, cwd, signal, timeoutMs, onLine, consume, accept = [0] } = options;
+  const { doing, input, env, cwd, signal, timeoutMs, killSignal, onLine, consume, accept = [0] } = options;
   const [shownProgram, ...shownArgs] = options.shownAs ?? [program, ...args];
   const command = formatCommand(shownProgram, shownArgs);
   for (const observer of observers) observer(command);
@@ -80,8 +86,13 @@ export async function run(program: string, args: readonly string[], options: Run
       ...(cwd === undefined ? {} : { cwd }),
       ...(signal === undefined ? {} : { cancelSignal: signal }),
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
+      ...(killSignal && { killSignal }),
     });
-    const kill = () => child.kill("SIGKILL");
+    let isKilled = false;
+    const kill = () => {
+      // False for a program that has ended already.
+      isKilled = child.kill("SIGKILL") || isKilled;
+    };
     let sourceFailed = false;
     const giveUp = () => {
       sourceFailed = true;
@@ -95,19 +106,27 @@ export async function run(program: string, args: readonly string[], options: Run
       (error: unknown) => (sourceFailed ? feeding : Promise.reject(error)),
     );
     const fedOrFailed = Promise.race([feeding, ended]);
-    const [fed, consumed] = await Promise.allSettled([fedOrFailed, consuming, child]);
+    const [fed, consumed, finished] = await Promise.allSettled([fedOrFailed, consuming, child]);
     if (fed.status === "rejected" && !(fed.reason instanceof ExecaError)) throw fed.reason;
-    if (consumed.status === "rejected") throw consumed.reason;
+    if (consumed.status === "rejected") {
+      const own: unknown = finished.status === "rejected" && !isKilled ? finished.reason : undefined;
+      if (!(own instanceof ExecaError) || isAnswer(own, accept)) throw consumed.reason;
+      throw commandFailure(program, command, doing, own, consumed.reason);
+    }
     const { stdout } = await child;
     return { stdout: String(stdout ?? ""), exitCode: 0 };
   } catch (error) {
     if (!(error instanceof ExecaError)) throw error;
-    if (!error.isCanceled && error.exitCode !== undefined && accept.includes(error.exitCode)) {
+    if (isAnswer(error, accept)) {
       await feeding;
       return { stdout: String(error.stdout), exitCode: error.exitCode };
     }
-    throw commandFailure(program, command, doing, error);
+    throw commandFailure(program, command, doing, error, error);
   }
+}
+
+function isAnswer(error: ExecaError, accept: readonly number[]): error is ExecaError & { exitCode: number } {
+  return !error.isCanceled && error.exitCode !== undefined && accept.includes(error.exitCode);
 }
 
 function watchLines(onLine: (line: string) => void) {
@@ -136,7 +155,10 @@ async function feed(source: AsyncIterable<Uint8Array>, stdin: Writable, kill: ()
   if (sourceFailure) throw sourceFailure.error;
 }
 
-/** A program whose consumer has failed would wait for ever to write on. */
+/**
+ * A program whose consumer has failed would wait for ever to write on. One whose output has ended is ending: how, is its
+ * own to say.
+ */
 async function drain(
   stdout: Readable,
   consume: (stdout: AsyncIterable<Uint8Array>) => Promise<void>,
@@ -149,7 +171,7 @@ async function drain(
   try {
     await consume(held);
   } catch (error) {
-    kill();
+    if (!stdout.readableEnded) kill();
     throw error;
   } finally {
     // What a consumer leaves must not keep the program waiting.
@@ -157,9 +179,9 @@ async function drain(
   }
 }
 
-function commandFailure(program: string, command: string, doing: string, error: ExecaError): Failure {
+function commandFailure(program: string, command: string, doing: string, error: ExecaError, cause: unknown): Failure {
   if (error.isCanceled) {
-    return new Failure({ code: "interrupted", kind: "interrupted", message: `${doing}: interrupted`, cause: error });
+    return new Failure({ code: "interrupted", kind: "interrupted", message: `${doing}: interrupted`, cause });
   }
   if (error.code === "ENOENT") return missingPrograms([program], doing);
   const outcome = error.timedOut
@@ -177,6 +199,6 @@ function commandFailure(program: string, command: string, doing: string, error: 
     kind: "failed",
     message: `${doing}: \`${command}\` failed (${outcome})${tail ? `: ${tail}` : ""}`,
     data: { command, exitCode: error.exitCode, signal: error.signal },
-    cause: error,
+    cause,
   });
 }

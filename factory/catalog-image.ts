@@ -60,9 +60,6 @@ export const catalogImageSchema = z.strictObject({
   tested: z.enum(["boot", "recipe"]),
 });
 
-/** Where a vendor image comes from, and what its checksum is known by. */
-export type ImageSource = z.infer<typeof catalogImageSchema>["source"];
-
 export type CatalogImage = z.infer<typeof catalogImageSchema> & {
   /** The YAML file that defines it. */
   file: string;

@@ -91,5 +91,5 @@ export async function runPacker(image: CatalogImage, build: PackerBuild): Promis
 /** In a process namespace of its own: a virtual machine does not outlive Packer, nor Packer us. */
 function runContained(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
   const contained = ["--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child", program, ...args];
-  return run("setpriv", contained, options);
+  return run("setpriv", contained, { ...options, killSignal: "SIGKILL" });
 }

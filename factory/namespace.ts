@@ -57,7 +57,8 @@ export class MountNamespace implements AsyncDisposable {
    */
   run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
     const enter = ["--pdeathsig", "KILL", "nsenter", `--mount=/proc/${this.#processId}/ns/mnt`];
-    return run("setpriv", [...enter, "unshare", "--pid", "--fork", "--kill-child", program, ...args], options);
+    const command = [...enter, "unshare", "--pid", "--fork", "--kill-child", program, ...args];
+    return run("setpriv", command, { ...options, killSignal: "SIGKILL" });
   }
 
   /**

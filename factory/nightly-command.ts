@@ -67,6 +67,7 @@ function translate(settings: NightlySettings, file: string) {
     ...(parallel !== undefined && { parallel }),
     ...(keep !== undefined && { keep }),
     ...(settings.maxAge !== undefined && { maxAgeMs: settings.maxAge }),
+    ...(settings.buildTimeout !== undefined && { buildTimeoutMs: settings.buildTimeout }),
     ...(settings.grace !== undefined && { graceMs: settings.grace }),
     ...(settings.diskPerBuild !== undefined && { diskPerBuildBytes: settings.diskPerBuild }),
     ...(settings.memoryPerBuild !== undefined && { memoryPerBuildBytes: settings.memoryPerBuild }),

@@ -26,6 +26,8 @@ export interface NightlyOptions extends Partial<Limits> {
   buildSettings?: BuildSettings;
   /** From this age on an image is built again, for its packages' updates. Default: never for its age. */
   maxAgeMs?: number;
+  /** How long one build may take; one that takes longer is ended, and has failed. Default: 4 hours. */
+  buildTimeoutMs?: number;
   /** Build all images, changed or not. */
   force?: boolean;
   /** Says what would be built, and why. Changes nothing, locks nothing. */
@@ -82,6 +84,7 @@ async function runNight(options: NightlyOptions, work: string, parallel: number)
     templateSha256: await digestTemplate(buildSettings.template),
     now,
     maxAgeMs: options.maxAgeMs,
+    buildTimeoutMs: options.buildTimeoutMs ?? 4 * 3_600_000,
     force: options.force ?? false,
     dryRun: options.dryRun ?? false,
     bootTest: options.bootTest,

@@ -145,6 +145,7 @@ async function readMembers(
   await run("unshare", program, {
     doing,
     input,
+    killSignal: "SIGKILL",
     consume: (stdout) => consume(archiveMembers(stdout, onEnd)),
     ...(signal && { signal }),
   });

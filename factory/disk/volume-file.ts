@@ -1,5 +1,6 @@
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
+import { Failure } from "../../common/failure.ts";
 import type { MountNamespace } from "../namespace.ts";
 import type { DiskFile } from "./block-source.ts";
 import { runInJail } from "./jail.ts";
@@ -65,8 +66,13 @@ export async function copyPlayedBack(context: MountContext, volume: Volume): Pro
   return place;
 }
 
+/** Every byte of a volume that is copied is read, holes too: a small file can claim to be a disk of petabytes. */
+const largestCopyBytes = 256 * 2 ** 30;
+
+/** @throws Failure `volume-too-large` (failed) */
 async function copyVolume(context: MountContext, { name, pieces, sizeBytes }: Volume): Promise<VolumeFile> {
   const { disk, scratch, signal } = context;
+  if (sizeBytes > largestCopyBytes) throw tooLarge(name, sizeBytes);
   const zeros = Buffer.alloc(2 ** 20);
   const path = join(scratch, `${encodeURIComponent(name)}.raw`);
   await using file = await open(path, "w");
@@ -81,4 +87,14 @@ async function copyVolume(context: MountContext, { name, pieces, sizeBytes }: Vo
     position += piece.sizeBytes;
   }
   return { file: path, range: { offsetBytes: 0, sizeBytes } };
+}
+
+function tooLarge(name: string, sizeBytes: number): Failure {
+  return new Failure({
+    code: "volume-too-large",
+    kind: "failed",
+    message: `copying the volume ${name}: it has ${sizeBytes} bytes, and the limit is ${largestCopyBytes}`,
+    hint: "only a volume in several pieces or with unfinished changes in its journal is copied: mount it once, unmount it, or make the image smaller",
+    data: { sizeBytes, limitBytes: largestCopyBytes },
+  });
 }

@@ -38,6 +38,7 @@ export interface Night {
   templateSha256: string;
   now: () => Date;
   maxAgeMs: number | undefined;
+  buildTimeoutMs: number;
   force: boolean;
   dryRun: boolean;
   bootTest: BootTest | undefined;

@@ -1,7 +1,7 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { type Emit, note, reportOperation, reportStep, withScope } from "../../common/event.ts";
-import { asFailure, type Failure } from "../../common/failure.ts";
+import { asFailure, Failure } from "../../common/failure.ts";
 import { promote } from "../../mirror/promote.ts";
 import { prune } from "../../mirror/prune.ts";
 import { publish } from "../../mirror/publish.ts";
@@ -80,27 +80,58 @@ async function buildAndPublish(
   { image, local }: NightlyImage,
   { progress, checked, emit }: { progress: Progress; checked: CheckedImage; emit: Emit },
 ): Promise<string> {
-  const { store, builders, builds, buildSettings, now, signal } = night;
+  const { store, builders, builds, buildSettings, buildTimeoutMs, now, signal } = night;
   const { channels } = checked;
   const { rhsm, ...settings } = buildSettings;
   const version = await findNextVersion(store, image, { channels, date: now(), signal });
   const output = join(builds, `${image.name}-${image.arch}-${version}`);
   try {
-    const { directory } = await builders.build({
-      ...settings,
-      ...(rhsm && image.license === "rhsm" && { rhsm }),
-      ...local,
-      image,
-      output,
-      version,
-      emit,
-      signal,
-    });
+    const { directory } = await inTime(`building ${image.name}`, buildTimeoutMs, signal, (limited) =>
+      builders.build({
+        ...settings,
+        ...(rhsm && image.license === "rhsm" && { rhsm }),
+        ...local,
+        image,
+        output,
+        version,
+        emit,
+        signal: limited,
+      }),
+    );
     progress.stage = "publish";
     await publish(store, directory, { channel: candidateChannel, emit, signal });
     return version;
   } finally {
     await rm(output, { recursive: true, force: true });
+  }
+}
+
+/** What setTimeout can wait at most: 24 days. */
+const longestMs = 2 ** 31 - 1;
+
+/** @throws Failure `build-timeout` (failed) for work that its limit has ended */
+async function inTime<Result>(
+  doing: string,
+  timeoutMs: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), Math.min(timeoutMs, longestMs));
+  try {
+    return await work(AbortSignal.any([signal, limit.signal]));
+  } catch (error) {
+    if (!limit.signal.aborted || signal.aborted) throw error;
+    throw new Failure({
+      code: "build-timeout",
+      kind: "failed",
+      message: `${doing}: not done in ${Math.round(timeoutMs / 1000)} s`,
+      hint: "the log says how far it came; `buildTimeout` in the settings is the limit",
+      data: { timeoutMs },
+      cause: error,
+    });
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -64,6 +64,7 @@ const settingsSchema = z
     diskPerBuild: measure(parseSize).optional(),
     memoryPerBuild: measure(parseSize).optional(),
     maxAge: measure(parseDuration).optional(),
+    buildTimeout: measure(parseDuration).optional(),
     bootTest: bootTestSchema.optional(),
     promote: z.enum(["tested", "untested"]).default("tested"),
     keep: z.int().min(1).optional(),

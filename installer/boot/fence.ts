@@ -51,6 +51,7 @@ export async function runInTarget(step: RunInTarget, options: RunOptions): Promi
     await run("unshare", [...namespaces, ...args], {
       ...options,
       ...input,
+      killSignal: "SIGKILL",
       shownAs: ["chroot", step.target, ...command],
     });
   }

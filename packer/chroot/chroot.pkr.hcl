@@ -43,9 +43,11 @@ build {
       "APT_CONFIGURATION=${var.apt_configuration}",
       "ACTIVATION_KEY_FILE=${var.activation_key_file}",
     ])
+    # The paths are arguments, not a part of the shell's text: they may have an apostrophe.
     execute_command = [
       "/bin/sh", "-c",
-      "{{.Vars}} exec unshare --mount --propagation private --pid --fork --kill-child --ipc --uts /bin/sh '${path.root}/chroot/fence.sh' '{{.Script}}'",
+      "{{.Vars}} exec unshare --mount --propagation private --pid --fork --kill-child --ipc --uts /bin/sh \"$0\" \"$1\"",
+      "${path.root}/chroot/fence.sh", "{{.Script}}",
     ]
   }
 }

@@ -36,7 +36,8 @@ ln -s pts/ptmx dev/ptmx
 mkdir -p run/lock run/metalcast/sources
 cp "$script" run/metalcast/script
 cp "$fence/inside.sh" run/metalcast/inside
-cp -L /etc/resolv.conf run/metalcast/resolv.conf
+# A machine without one has no name resolution to give.
+[ ! -e /etc/resolv.conf ] || cp -L /etc/resolv.conf run/metalcast/resolv.conf
 : >run/metalcast/apt.conf
 if [ -n "${APT_SOURCES:-}" ]; then
   cp "$APT_SOURCES" run/metalcast/sources/

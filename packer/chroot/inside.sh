@@ -1,5 +1,6 @@
 #!/bin/sh
-# The first thing that runs inside the fence: gives the script name resolution, and takes it away again.
+# The first thing that runs inside the fence: gives the script this machine's name resolution, if it has one, and takes
+# it away again.
 # The image's own file is often a link to what a running systemd-resolved writes.
 set -eu
 restore() {
@@ -8,9 +9,11 @@ restore() {
     mv /etc/resolv.conf.vendor /etc/resolv.conf
   fi
 }
-if [ -e /etc/resolv.conf ] || [ -L /etc/resolv.conf ]; then
-  mv /etc/resolv.conf /etc/resolv.conf.vendor
+if [ -e /run/metalcast/resolv.conf ]; then
+  if [ -e /etc/resolv.conf ] || [ -L /etc/resolv.conf ]; then
+    mv /etc/resolv.conf /etc/resolv.conf.vendor
+  fi
+  trap restore EXIT
+  cp /run/metalcast/resolv.conf /etc/resolv.conf
 fi
-trap restore EXIT
-cp /run/metalcast/resolv.conf /etc/resolv.conf
 /bin/sh -eu "$1"

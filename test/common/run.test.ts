@@ -97,6 +97,60 @@ test("a consumer that fails ends the program, and its own error is thrown", asyn
   await expect(run("yes", [], { doing, consume })).rejects.toThrow("disk full");
 });
 
+const readWhole = async (stdout: AsyncIterable<Uint8Array>) => {
+  await count([])(stdout);
+  throw new Error("unexpected end");
+};
+
+test("a program that failed by itself is to blame, not the consumer that missed the rest", async () => {
+  const failing = run("sh", ["-c", "echo half; echo 'bad disk' >&2; exit 4"], { doing, consume: readWhole });
+  await expect(failing).rejects.toMatchObject({
+    code: "command-failed",
+    message: expect.stringContaining("bad disk"),
+    data: { exitCode: 4 },
+    cause: { message: "unexpected end" },
+  });
+});
+
+test("of a program that is content, or whose exit is an answer, a consumer's failure is thrown", async () => {
+  await expect(run("true", [], { doing, consume: readWhole })).rejects.toThrow("unexpected end");
+  const answering = run("sh", ["-c", "exit 4"], { doing, accept: [4], consume: readWhole });
+  await expect(answering).rejects.toThrow("unexpected end");
+});
+
+test("an interruption is told as such, whatever the consumer makes of it", async () => {
+  const controller = new AbortController();
+  const consume = async (stdout: AsyncIterable<Uint8Array>) => {
+    for await (const _ of stdout) controller.abort();
+    throw new Error("unexpected end");
+  };
+  const running = run("sh", ["-c", "echo half; exec sleep 60"], { doing, signal: controller.signal, consume });
+  await expect(running).rejects.toMatchObject({ code: "interrupted", cause: { message: "unexpected end" } });
+});
+
+test("a source's failure is thrown, not that of the consumer or of the program it ended", async () => {
+  const broken = async function* () {
+    yield Buffer.from("half");
+    throw new Error("connection lost");
+  };
+  await expect(run("cat", [], { doing, input: broken(), consume: readWhole })).rejects.toThrow("connection lost");
+});
+
+test("a wrapper that blocks SIGTERM is killed, and what it started with it", async () => {
+  const controller = new AbortController();
+  const wrapped = ["--pid", "--fork", "--kill-child", "sh", "-c", "trap '' TERM; echo started; sleep 60 & wait"];
+  const running = run("unshare", wrapped, {
+    doing,
+    signal: controller.signal,
+    killSignal: "SIGKILL",
+    onLine: () => controller.abort(),
+  });
+  await expect(running).rejects.toMatchObject({
+    code: "interrupted",
+    cause: { signal: "SIGKILL", isForcefullyTerminated: false },
+  });
+});
+
 test("commands are shown ready to paste", async () => {
   const seen: string[] = [];
   const end = observeCommands((command) => seen.push(command));

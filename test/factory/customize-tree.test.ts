@@ -10,8 +10,8 @@ import { makeTinyImage } from "./tiny-image.ts";
 
 let folder: string;
 beforeAll(async () => {
-  // So deep that no socket could be made in it.
-  folder = join(await mkdtemp("/var/tmp/customize-tree-"), "deep".repeat(30));
+  // So deep that no socket could be made in it, and with what a shell could stumble over.
+  folder = join(await mkdtemp("/var/tmp/customize-tree-"), `it's $HOME ${"deep".repeat(30)}`);
   await mkdir(folder, { recursive: true });
   await makeTinyImage(folder);
 });

@@ -31,6 +31,7 @@ describe("the scripts for the Red Hat family", async () => {
   const { scripts, packages } = await readFamily("redhat");
   const kernel = "5.14.0-503.el9.x86_64";
   const cloudKernel = "5.14.0-427.el9.x86_64";
+  const untouched = ["kernel-headers", "kernel-tools", "kernel-tools-libs"];
   const names = packages.map((name) => name.replace(/\?$/, ""));
   const variables = { ADD_PACKAGES: packages.join(" "), REMOVE_PACKAGES: "dracut-config-r* absent-*" };
 
@@ -39,7 +40,8 @@ describe("the scripts for the Red Hat family", async () => {
     await root.put("etc/os-release", 'ID="almalinux"\nID_LIKE="rhel centos fedora"\n');
     await root.put("state/offered", `${names.filter((name) => name !== "btrfs-progs").join("\n")}\n`);
     await root.put("state/installed", "dracut-config-rescue\n");
-    await root.put("state/kernels", `kernel-core-${cloudKernel}\n`);
+    const ofCloudKernel = ["kernel", "kernel-core", "kernel-modules-core", ...untouched];
+    await root.put("state/kernels", ofCloudKernel.map((name) => `${name}-${cloudKernel}\n`).join(""));
     await root.put("state/after-install", makeKernel(kernel));
     await makeNow(cloudKernel, ["ahci"]);
     await root.put("etc/dracut.conf.d/vendor.conf", "");
@@ -69,6 +71,7 @@ describe("the scripts for the Red Hat family", async () => {
       names.filter((name) => name !== "btrfs-progs").sort(),
     );
     expect(await root.list("lib/modules")).toEqual([kernel]);
+    expect(await root.read("state/kernels")).toBe(untouched.map((name) => `${name}-${cloudKernel}\n`).join(""));
     expect(await root.list("boot")).toEqual(["grub2", `initramfs-${kernel}.img`, "loader", `vmlinuz-${kernel}`]);
     expect(await root.list("boot/loader/entries")).toEqual(["1234-new.conf"]);
     expect(await root.read("boot/loader/entries/1234-new.conf")).toMatch(/^options {3}ro {3}console=ttyS0 \n$/m);

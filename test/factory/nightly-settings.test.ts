@@ -29,6 +29,7 @@ test("paths are relative to the file; sizes and durations have units", () => {
     logs: ../logs
     diskPerBuild: 20 GiB
     maxAge: 7d
+    buildTimeout: 90 min
     grace: 36h
     bootTest: { command: [./boot, --fast], timeout: 45 min, environment: [AWS_PROFILE] }`);
   expect(settings).toMatchObject({
@@ -42,6 +43,7 @@ test("paths are relative to the file; sizes and durations have units", () => {
     logs: "/etc/logs",
     diskPerBuild: 20 * 2 ** 30,
     maxAge: 7 * 86_400_000,
+    buildTimeout: 90 * 60_000,
     grace: 36 * 3_600_000,
     bootTest: { command: ["./boot", "--fast"], timeout: 45 * 60_000, environment: ["AWS_PROFILE"] },
   });

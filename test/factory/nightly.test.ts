@@ -169,6 +169,31 @@ describe("one failure does not stop the others", () => {
   }
 });
 
+test("a build that hangs is ended, and has failed; the others go on", async () => {
+  const hang: Build = ({ image, signal, ...options }) =>
+    image.name === "debian-12"
+      ? new Promise((_, reject) => signal?.addEventListener("abort", () => reject(signal.reason)))
+      : pretend({ image, ...options });
+  const summary = await spend({ builders: { build: hang }, buildTimeoutMs: 300 });
+  expect(summary).toMatchObject({
+    outcome: "failed",
+    images: [
+      { name: "debian-12", outcome: "failed", failure: { stage: "build", code: "build-timeout" } },
+      { name: "rocky-9", outcome: "built" },
+    ],
+  });
+});
+
+test("a limit longer than a timer can wait is no limit of nothing", async () => {
+  const slow: Build = async (options) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    options.signal?.throwIfAborted();
+    return pretend(options);
+  };
+  const summary = await spend({ builders: { build: slow }, buildTimeoutMs: 60 * 24 * hour, images: [debian] });
+  expect(outcomes(summary)).toEqual([["debian-12", "built"]]);
+});
+
 test("a candidate that failed its boot test is tested again the next night, without a build", async () => {
   const failing = { bootTest: () => Promise.reject(new Error("no login")), images: [debian] };
   expect(outcomes(await spend(failing))).toEqual([["debian-12", "failed"]]);
@@ -242,7 +267,7 @@ test("a subscription is for the images that need it", async () => {
   const customize = { way: "qemu", accelerator: "tcg" } as const;
   const licensed = { image: { ...rocky.image, license: "rhsm" } as const };
   await spend({ images: [debian, licensed], parallel: 1, buildSettings: { rhsm, customize }, builders: { build } });
-  expect(given).toEqual([
+  expect(given.sort()).toEqual([
     ["debian-12", undefined, customize],
     ["rocky-9", rhsm, customize],
   ]);

@@ -103,9 +103,10 @@ for modules in /lib/modules/*; do
   if [ -n "$(find "$modules/" -name 'megaraid_sas.ko*')" ]; then
     kept=$((kept + 1))
   else
-    # By rpm itself: dnf protects the kernel that runs, which in a guest is this one.
+    # By rpm itself: dnf protects the kernel that runs, which in a guest is this one. Tools and headers have the kernel's
+    # version too, and stay.
     # shellcheck disable=SC2046
-    rpm --erase $(rpm --query --all 'kernel*' | grep -F -- "-$kernel")
+    rpm --erase $(rpm --query --all kernel kernel-core 'kernel-modules*' 'kernel-uek*' | grep -F -- "-$kernel")
   fi
 done
 if [ "$kept" = 0 ]; then
