@@ -127,7 +127,10 @@ export async function startRescueInQemu(
 
 async function machineArguments(hardware: ServerHardware, options: BootOptions): Promise<string[]> {
   const { firmware, removedDisks = [], snapshot = false, forgetEntries = false } = options;
-  const accelerator = (await hasWorkingKvm()) ? ["-accel", "kvm", "-cpu", "host"] : ["-accel", "tcg,thread=multi"];
+  // Emulated, two processors can run an instruction that a kernel is rewriting (its jump labels): it panics, now and then.
+  const processors = (await hasWorkingKvm())
+    ? ["-accel", "kvm", "-cpu", "host", "-smp", "2"]
+    : ["-accel", "tcg", "-smp", "1"];
   const disks = hardware.disks.flatMap(({ file, serial }, position) => {
     if (removedDisks.includes(position)) return [];
     const drive = `if=none,id=disk${position},format=raw,discard=unmap,cache=unsafe,snapshot=${onOff(snapshot)},file=${file}`;
@@ -140,7 +143,7 @@ async function machineArguments(hardware: ServerHardware, options: BootOptions):
     return ["-drive", drive, "-device", controller, "-device", disk];
   });
   return [
-    ...["-name", hardware.name, "-machine", "q35", ...accelerator, "-smp", "2", "-m", `${hardware.memoryMiB}M`],
+    ...["-name", hardware.name, "-machine", "q35", ...processors, "-m", `${hardware.memoryMiB}M`],
     ...["-nodefaults", "-no-user-config", "-display", "none", "-rtc", "base=utc", "-device", "virtio-rng-pci"],
     ...["-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console"],
     ...(firmware === "uefi" ? await firmwareArguments(hardware, snapshot, forgetEntries) : []),
