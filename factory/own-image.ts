@@ -1,10 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { type Emit, reportStep } from "../common/event.ts";
+import { Failure } from "../common/failure.ts";
 import type { ImageFacts } from "../mirror/manifest.ts";
 import { declaredFormat } from "./declared-format.ts";
 import { downloadFile } from "./download.ts";
 import { readFacts } from "./facts.ts";
+import { readCloudInitState } from "./families/cloud-init.ts";
 import { verifyLocalImage } from "./fetch.ts";
 import { minimumDiskBytes } from "./minimum-disk.ts";
 import { openImage } from "./open-image.ts";
@@ -32,8 +34,8 @@ export interface OwnImageOptions {
 /**
  * Verifies an image of the user's own, opens it read-only and reads what it is. The tree is there until the result is
  * disposed of; then nothing is left.
- * @throws Failure `format-undeclared` (configuration), `checksum-mismatch` (integrity), those of `openImage` and
- *   `readFacts`
+ * @throws Failure `format-undeclared`, `image-unfit` (configuration), `checksum-mismatch` (integrity), those of
+ *   `openImage` and `readFacts`
  */
 export async function openOwnImage(
   reference: OwnImageReference,
@@ -52,12 +54,25 @@ export async function openOwnImage(
   const facts = await reportStep(emit, { step: "read-image", title: "Read what it holds" }, async () => {
     const unpackedBytes = unpackedSize(await listTree(opened.tree));
     const found = await readFacts(opened.tree);
+    await assertConfigurable(opened.tree, name);
     const license = found.osRelease.ID === "rhel" ? ("rhsm" as const) : ("none" as const);
     const version = `sha256-${reference.sha256.slice(0, 12)}`;
     return { ...found, name, version, license, unpackedBytes, minimumDiskBytes: minimumDiskBytes(unpackedBytes) };
   });
   const held = scope.move();
   return { facts, tree: opened.tree, [Symbol.asyncDispose]: () => held.disposeAsync() };
+}
+
+/** Without its config drive a server boots, and nobody can log in. */
+async function assertConfigurable(tree: string, name: string): Promise<void> {
+  const { configDrive, reason } = await readCloudInitState(tree);
+  if (configDrive) return;
+  throw new Failure({
+    code: "image-unfit",
+    kind: "configuration",
+    message: `reading ${name}: its cloud-init would not read the config drive: ${reason}`,
+    hint: "change that in the image, or make it ready with `metalcast build`; `metalcast inspect` tells all that it lacks",
+  });
 }
 
 async function obtain(

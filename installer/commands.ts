@@ -54,7 +54,12 @@ async function makePlan(file: string, { openOwnImage }: Factory, session: Sessio
   const job = await loadJob(file);
   const hardware = await discoverHardware(session.signal);
   await using scope = new AsyncDisposableStack();
-  const image = scope.use(await resolveJobImage(job, (reference) => openOwnImage(reference, session)));
+  const image = scope.use(
+    await resolveJobImage(job, {
+      openOwnImage: (reference) => openOwnImage(reference, session),
+      signal: session.signal,
+    }),
+  );
   const made = plan(job, hardware, image);
   const held = scope.move();
   return { plan: made, [Symbol.asyncDispose]: () => held.disposeAsync() };

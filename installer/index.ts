@@ -15,6 +15,6 @@ export { type Disk, discoverHardware, type Hardware } from "./hardware.ts";
 export { type Job, jobSchema, loadJob, parseJob } from "./job.ts";
 export { type Plan, plan } from "./plan.ts";
 export type { OpenedOwnImage, OpenOwnImage, OwnImageReference, PlannableImage } from "./plannable-image.ts";
-export { resolveJobImage } from "./resolve-job-image.ts";
+export { type ResolveOptions, resolveJobImage } from "./resolve-job-image.ts";
 export { type DiskVerdict, judgeDisks } from "./select-disks.ts";
 export type { Command, Step } from "./step.ts";

@@ -3,20 +3,26 @@ import { openStore, resolveImage } from "../mirror/index.ts";
 import type { Job } from "./job.ts";
 import type { OpenOwnImage, PlannableImage } from "./plannable-image.ts";
 
+export interface ResolveOptions {
+  /** For jobs that name an image of their own: `openOwnImage` of `metalcast/factory`. */
+  openOwnImage?: OpenOwnImage;
+  signal?: AbortSignal;
+}
+
 /**
  * Finds the job's image: a published one in the job's mirror, for this machine's architecture, or the user's own,
  * which stays open until the result is disposed of.
- * @param openOwnImage for jobs that name an image of their own; `openOwnImage` of `metalcast/factory`
  * @throws Failure of `openStore` and `resolveImage`, or of `openOwnImage`; `own-image-unsupported` (configuration)
  *   where a job names its own image and nothing was given to open it with
  */
 export async function resolveJobImage(
   { mirror, image }: Pick<Job, "mirror" | "image">,
-  openOwnImage?: OpenOwnImage,
+  { openOwnImage, signal }: ResolveOptions = {},
 ): Promise<PlannableImage & AsyncDisposable> {
   if (typeof image === "string") {
-    const options = { arch: process.arch === "arm64" ? "arm64" : "amd64" } as const;
-    const { manifest, prefix, manifestSha256 } = await resolveImage(openStore(mirror ?? ""), image, options);
+    const arch = process.arch === "arm64" ? "arm64" : "amd64";
+    const store = openStore(mirror ?? "");
+    const { manifest, prefix, manifestSha256 } = await resolveImage(store, image, { arch, ...(signal && { signal }) });
     const content = { kind: "published", mirror: mirror ?? "", prefix, manifestSha256 } as const;
     return { facts: manifest, content, [Symbol.asyncDispose]: async () => {} };
   }
