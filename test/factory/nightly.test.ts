@@ -312,7 +312,7 @@ test("interrupted: running builds end, nothing more begins, nothing is published
     return expect.unreachable();
   };
   const summary = await spend({ parallel: 1, signal: interruption.signal, builders: { build } });
-  expect(begun).toEqual(["debian-12"]);
+  expect(begun).toHaveLength(1);
   expect(summary.outcome).toBe("interrupted");
   expect(outcomes(summary)).toEqual([
     ["debian-12", "interrupted"],
