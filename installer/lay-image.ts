@@ -7,26 +7,19 @@ import { run } from "../common/run.ts";
 import { type Manifest, openStore, parseManifest, readShard, type Store } from "../mirror/index.ts";
 import { release } from "../mirror/release.ts";
 import type { Step } from "./step.ts";
+import { keepEverything } from "./tar-arguments.ts";
 
 type LayImage = Extract<Step, { kind: "lay-image" }>;
 
-/**
- * All that a root file system can carry is kept: owners by number, modes, ACLs, capabilities and other extended
- * attributes, SELinux labels.
- */
 const tarArguments = [
   "--extract",
   "--file=-",
   // Fewer, larger reads and writes; the default is 10 KiB.
   "--blocking-factor=1024",
-  "--numeric-owner",
   "--same-owner",
   "--same-permissions",
-  "--acls",
-  "--selinux",
-  "--xattrs",
-  "--xattrs-include=*",
   "--overwrite",
+  ...keepEverything,
 ];
 
 /** For frames in flight, in all lanes together; Node and what the collector has not come to take some 160 MiB beside it. */
