@@ -1,13 +1,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { type Emit, reportStep } from "../common/event.ts";
+import { type Emit, note, reportStep } from "../common/event.ts";
 import { Failure } from "../common/failure.ts";
 import type { ImageFacts } from "../mirror/manifest.ts";
 import { declaredFormat } from "./declared-format.ts";
 import { downloadFile } from "./download.ts";
 import { readFacts } from "./facts.ts";
-import { readCloudInitState } from "./families/cloud-init.ts";
 import { verifyLocalImage } from "./fetch.ts";
+import { judgeMetalFitness } from "./metal-fitness.ts";
 import { minimumDiskBytes } from "./minimum-disk.ts";
 import { openImage } from "./open-image.ts";
 import { assertCanOpen } from "./requirements.ts";
@@ -54,7 +54,9 @@ export async function openOwnImage(
   const facts = await reportStep(emit, { step: "read-image", title: "Read what it holds" }, async () => {
     const unpackedBytes = unpackedSize(await listTree(opened.tree));
     const found = await readFacts(opened.tree);
-    await assertConfigurable(opened.tree, name);
+    const { defects, doubts } = await judgeMetalFitness(opened.tree, found);
+    if (defects.length > 0) throw imageUnfit(name, defects);
+    for (const doubt of doubts) note(emit, `${name}: ${doubt}`);
     const license = found.osRelease.ID === "rhel" ? ("rhsm" as const) : ("none" as const);
     const version = `sha256-${reference.sha256.slice(0, 12)}`;
     return { ...found, name, version, license, unpackedBytes, minimumDiskBytes: minimumDiskBytes(unpackedBytes) };
@@ -63,15 +65,13 @@ export async function openOwnImage(
   return { facts, tree: opened.tree, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
 
-/** Without its config drive a server boots, and nobody can log in. */
-async function assertConfigurable(tree: string, name: string): Promise<void> {
-  const { configDrive, reason } = await readCloudInitState(tree);
-  if (configDrive) return;
-  throw new Failure({
+function imageUnfit(name: string, defects: readonly string[]): Failure {
+  return new Failure({
     code: "image-unfit",
     kind: "configuration",
-    message: `reading ${name}: its cloud-init would not read the config drive: ${reason}`,
-    hint: "change that in the image, or make it ready with `metalcast build`; `metalcast inspect` tells all that it lacks",
+    message: `reading ${name}: ${defects.join("; ")}`,
+    hint: "change that in the image, or make it ready with `metalcast build`; `metalcast inspect FILE` tells all that it lacks",
+    data: { defects },
   });
 }
 

@@ -12,14 +12,21 @@ export interface CloudInitState {
   reason?: string;
 }
 
+interface WrittenFile {
+  /** Inside the tree. */
+  path: string;
+  content: string;
+}
+
 const configurationSchema = z.looseObject({ datasource_list: z.array(z.string()).optional() });
 const grubFiles = ["etc/default/grub", "etc/kernel/cmdline", "etc/sysconfig/bootloader"];
 
 /**
  * Reads what cloud-init and its ds-identify read before they choose a data source.
+ * @param written a file of cloud.cfg.d that the tree will have when it boots
  * Sources: cloud-init's docs/explanation/boot.rst ("disabling"), tools/ds-identify, cloudinit/settings.py.
  */
-export async function readCloudInitState(tree: string): Promise<CloudInitState> {
+export async function readCloudInitState(tree: string, written?: WrittenFile): Promise<CloudInitState> {
   const off = await findSwitch(tree);
   if (off !== undefined) return { enabled: false, configDrive: false, reason: off };
   const forced = await readIdentifySettings(tree);
@@ -28,7 +35,7 @@ export async function readCloudInitState(tree: string): Promise<CloudInitState> 
   const source = forced.get("datasource");
   if (source !== undefined && source !== "ConfigDrive")
     return { enabled: true, configDrive: false, reason: `/etc/cloud/ds-identify.cfg allows only ${source}` };
-  const { list, file } = await readDatasourceList(tree);
+  const { list, file } = await readDatasourceList(tree, written);
   if (list === undefined || list.includes("ConfigDrive")) return { enabled: true, configDrive: true };
   return { enabled: true, configDrive: false, reason: `datasource_list in /${file} has no ConfigDrive` };
 }
@@ -56,12 +63,18 @@ async function readIdentifySettings(tree: string): Promise<Map<string, string>> 
   );
 }
 
-/** The built-in list, which has ConfigDrive, is replaced by cloud.cfg's, and that by the last of cloud.cfg.d. */
-async function readDatasourceList(tree: string): Promise<{ list?: string[]; file?: string }> {
-  const snippets = (await listFolder(tree, "etc/cloud/cloud.cfg.d")).filter((name) => name.endsWith(".cfg"));
+/**
+ * The built-in list, which has ConfigDrive, is replaced by cloud.cfg's, and that by the last of cloud.cfg.d, in the order
+ * of code points: `90_dpkg.cfg` comes after `90-metalcast.cfg` (cloudinit/util.py, read_conf_d).
+ */
+async function readDatasourceList(tree: string, written?: WrittenFile): Promise<{ list?: string[]; file?: string }> {
+  const names = (await listFolder(tree, "etc/cloud/cloud.cfg.d")).filter((name) => name.endsWith(".cfg"));
+  const present = names.map((name) => `etc/cloud/cloud.cfg.d/${name}`);
+  const snippets = [...new Set([...present, ...(written ? [written.path] : [])])].sort();
   let found: { list?: string[]; file?: string } = {};
-  for (const file of ["etc/cloud/cloud.cfg", ...snippets.map((name) => `etc/cloud/cloud.cfg.d/${name}`)]) {
-    const list = parseList((await readText(tree, file)) ?? "");
+  for (const file of ["etc/cloud/cloud.cfg", ...snippets]) {
+    const text = file === written?.path ? written.content : await readText(tree, file);
+    const list = parseList(text ?? "");
     if (list !== undefined) found = { list, file };
   }
   return found;

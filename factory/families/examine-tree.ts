@@ -9,7 +9,7 @@ import { type AskedFor, findPreinstalled } from "./asked-for.ts";
 import { findBootLoaders } from "./boot-loaders.ts";
 import { type CloudInitState, readCloudInitState } from "./cloud-init.ts";
 import { type Family, type FamilyName, findFamily } from "./family.ts";
-import { findInitramfs, findKernels, readKernelModules } from "./kernels.ts";
+import { findInitramfs, findKernels, findMissingDrivers, hardwareDrivers, readKernelModules } from "./kernels.ts";
 import { readOsRelease } from "./os-release.ts";
 import { findFile, readText } from "./tree-file.ts";
 
@@ -42,8 +42,6 @@ export interface TreeExamination {
   /** What could not be read, and why. */
   problems: Failure[];
 }
-
-const hardwareDrivers = ["ahci", "megaraid_sas", "mpt3sas", "nvme"];
 
 /**
  * Reads what a tree holds as far as it can be read. Nothing of the tree is run.
@@ -92,9 +90,7 @@ async function examineKernels(tree: string, family: Family, attempt: Attempt): P
   const kernels: KernelExamination[] = [];
   for (const release of (await attempt(() => findKernels(tree, family))) ?? []) {
     const modules = await attempt(() => readKernelModules(tree, release));
-    const missingDrivers = hardwareDrivers.filter(
-      (name) => !modules?.builtIn.has(name) && !modules?.loadable.has(name),
-    );
+    const missingDrivers = modules ? findMissingDrivers(modules) : hardwareDrivers;
     const path = await attempt(() => findInitramfs(tree, family, release));
     const contents =
       path === undefined

@@ -46,6 +46,14 @@ export async function readKernelModules(
   return { builtIn: names(builtIn.split("\n")), loadable: names(loadable) };
 }
 
+/** For the disk controllers of servers, as modprobe names them. */
+export const hardwareDrivers = ["ahci", "megaraid_sas", "mpt3sas", "nvme"];
+
+/** @returns those of `hardwareDrivers` that a kernel has neither built in nor as modules */
+export function findMissingDrivers({ builtIn, loadable }: { builtIn: Set<string>; loadable: Set<string> }): string[] {
+  return hardwareDrivers.filter((name) => !builtIn.has(name) && !loadable.has(name));
+}
+
 async function matchReleases(tree: string, pattern: string): Promise<string[]> {
   const star = pattern.indexOf("*");
   const slash = pattern.lastIndexOf("/", star);

@@ -1,3 +1,4 @@
+import { dataSourceSetting } from "../../common/data-source-setting.ts";
 import type { Command, Step, TargetFile } from "../step.ts";
 import { describeArray } from "../storage/array.ts";
 import type { Layout } from "../storage/layout.ts";
@@ -29,7 +30,7 @@ function files({ layout, kernelArguments }: BootContext): TargetFile[] {
       ? [{ path: "/etc/mdadm/mdadm.conf", mode: 0o644, content: `${mdadm.join("\n")}\n` }]
       : []),
     { path: "/etc/default/grub.d/90-metalcast.cfg", mode: 0o644, content: grubDefaults(kernelArguments) },
-    { path: "/etc/cloud/cloud.cfg.d/90-metalcast.cfg", mode: 0o644, content: "datasource_list: [ConfigDrive, None]\n" },
+    { path: `/${dataSourceSetting.path}`, mode: 0o644, content: dataSourceSetting.content },
   ];
 }
 
