@@ -15,7 +15,7 @@ const tarArguments = [
   "--extract",
   "--file=-",
   // Fewer, larger reads and writes; the default is 10 KiB.
-  "--blocking-factor=1024",
+  "--blocking-factor=128",
   "--same-owner",
   "--same-permissions",
   "--overwrite",

@@ -21,13 +21,14 @@ export async function openFastDisk(sizeBytes: number): Promise<FastDisk> {
   await run("mount", ["-t", "tmpfs", "-o", "nodev,nosuid", "tmpfs", memory], { doing: "mounting a memory disk" });
   let disk = "";
   let formatted = 0;
-  const unmount = (path: string) => run("umount", [path], { doing: `unmounting ${path}`, accept: [0, 32] });
+  // Lazily: a mount namespace that somebody made meanwhile may hold what was mounted here.
+  const unmount = (path: string) => run("umount", ["--lazy", path], { doing: `unmounting ${path}`, accept: [0, 32] });
   return {
     directory,
     async format() {
       await unmount(directory);
       await rm(disk, { force: true });
-      // A new one each time: a mount namespace that somebody made meanwhile may hold the old one.
+      // A new one each time, since the old one may be held.
       formatted += 1;
       disk = join(memory, `${formatted}.raw`);
       await writeFile(disk, "");

@@ -10,10 +10,10 @@ import { run } from "../../common/run.ts";
 import { layImage } from "../../installer/lay-image.ts";
 import { type Manifest, parseManifest } from "../../mirror/manifest.ts";
 import { type PlannedImage, publishTree } from "../bench/publish-tree.ts";
-import { serveDirectory } from "../bench/serve-directory.ts";
 import { compareTrees, describeTree, latestTime, makeRichTree } from "../factory/rich-tree.ts";
 import { type MisbehavingServer, startMisbehavingServer } from "../mirror/misbehaving-server.ts";
 import { makeSampleImage, sampleBytes, sha256, temporaryDirectory } from "../mirror/sample-image.ts";
+import { serveDirectory } from "../mirror/serve-directory.ts";
 
 const frameBytes = 4 * 2 ** 20;
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -15,6 +15,7 @@ let directory: string;
 beforeAll(async () => {
   await buildCachedParts(debian12);
   directory = await mkdtemp(join(tmpdir(), "nightly-"));
+  await mkdir(join(directory, "mirror"));
 });
 
 afterAll(() => rm(directory, { recursive: true, force: true }));
