@@ -8,8 +8,10 @@ import { build } from "./build.ts";
 import { findImage, loadCatalog } from "./catalog.ts";
 import type { RhsmSubscription } from "./customize-run.ts";
 import { acceleratorSchema, type CustomizeFlags, customizeWaySchema, parseCustomizeFlags } from "./customize-way.ts";
+import { describeBuild, outlineBuild } from "./describe-build.ts";
 import { type ImageFormat, imageFormatSchema } from "./image-format.ts";
 import { findOwnCatalog } from "./own-catalog.ts";
+import { assertCanBuild } from "./requirements.ts";
 
 interface BuildFlags extends CustomizeFlags {
   output: string;
@@ -20,6 +22,7 @@ interface BuildFlags extends CustomizeFlags {
   imageVersion?: string;
   rhsmOrganization?: string;
   rhsmActivationKeyFile?: string;
+  dryRun?: boolean;
 }
 
 const several = (value: string, before: string[] = []) => [...before, value];
@@ -53,6 +56,7 @@ export function addBuildCommand(program: Command): void {
     .option("--openstack-user <name>", "who logs in; default: root")
     .option("--rhsm-organization <id>", "the Red Hat subscription that packages come from during the build")
     .option("--rhsm-activation-key-file <file>", "its activation key")
+    .option("--dry-run", "say what would be built of what, after looking for all that a build needs here")
     .addHelpText(
       "before",
       `Examples:
@@ -69,14 +73,20 @@ export function addBuildCommand(program: Command): void {
         const rhsm = await readSubscription(flags);
         const image = findImage(await loadCatalog(await findOwnCatalog(flags.catalog)), name);
         const { output, source, checksum, format, imageVersion: version } = flags;
-        const { directory, manifest } = await build({
+        const options = {
           ...{ image, output, customize, emit, signal },
           ...(source !== undefined && { source }),
           ...(checksum !== undefined && { checksum }),
           ...(format !== undefined && { format }),
           ...(version !== undefined && { version }),
           ...(rhsm && { rhsm }),
-        });
+        };
+        if (flags.dryRun) {
+          await assertCanBuild(image, customize.way, format ?? image.format);
+          const outline = outlineBuild(options);
+          return print(outline, describeBuild(outline));
+        }
+        const { directory, manifest } = await build(options);
         const sizeBytes = manifest.files.reduce((sum, file) => sum + file.sizeBytes, 0);
         print(
           { directory, manifest },

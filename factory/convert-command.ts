@@ -9,7 +9,7 @@ import { convertToDisk } from "./formats/convert-to-disk.ts";
 import { type ImageFormat, imageFormatSchema, isArchive } from "./image-format.ts";
 
 interface ConvertFlags {
-  from?: ImageFormat;
+  format?: ImageFormat;
   force?: boolean;
 }
 
@@ -20,18 +20,18 @@ export function addConvertCommand(program: Command): void {
   program
     .command("convert <file> <destination>")
     .description("make a sparse raw disk of a disk image, after checking that it is what it is said to be")
-    .addOption(new Option("--from <format>", "of the file; default: what its name says").choices(formats))
+    .addOption(new Option("--format <format>", "of the file; default: what its name says").choices(formats))
     .option("--force", "replace the destination")
     .addHelpText(
       "before",
       `Examples:
   metalcast convert debian-12-genericcloud-amd64.qcow2 debian-12.raw
-  metalcast convert --from qcow2 noble-server-cloudimg-amd64.img noble.raw
+  metalcast convert --format qcow2 noble-server-cloudimg-amd64.img noble.raw
 `,
     )
     .action(
-      action<ConvertFlags>(async ({ emit, print, signal }, { from, force }, file, destination) => {
-        const format = declaredFormat(file, from);
+      action<ConvertFlags>(async ({ emit, print, signal }, { format: declared, force }, file, destination) => {
+        const format = declaredFormat(file, declared);
         await assertReplaceable(file, destination, force ?? false);
         await reportOperation(emit, { operation: "convert", subject: file }, () =>
           reportStep(emit, { step: "convert", title: `Convert it from ${format} to a raw disk` }, (advance) =>

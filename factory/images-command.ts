@@ -2,15 +2,8 @@ import type { Command } from "commander";
 import { action } from "../common/command-line.ts";
 import { formatTable } from "../common/table.ts";
 import { type CatalogImage, loadCatalog } from "./catalog.ts";
+import { verificationOf, verificationWords } from "./image-verification.ts";
 import { findOwnCatalog } from "./own-catalog.ts";
-
-/** What an image is verified against, by the manifest's names, and by words for people. */
-const verifications = {
-  signature: "signed checksum",
-  "checksum-file": "vendor's checksum",
-  "pinned-checksum": "pinned checksum",
-  supplied: "your --checksum",
-} as const;
 
 const testedWords = { boot: "booted here", recipe: "recipe only" } as const;
 const originWords = { "built-in": "built-in", own: "yours", override: "yours, in place of ours" } as const;
@@ -30,15 +23,9 @@ export function addImagesCommand(program: Command): void {
     );
 }
 
-function verification({ source }: CatalogImage): keyof typeof verifications {
-  if (source.kind === "supplied") return "supplied";
-  if (source.kind === "pinned") return "pinned-checksum";
-  return source.key === undefined ? "checksum-file" : "signature";
-}
-
 function describe(image: CatalogImage) {
   const { keyFolders: _, ...shown } = image;
-  return { ...shown, verification: verification(image) };
+  return { ...shown, verification: verificationOf(image) };
 }
 
 function row(image: CatalogImage): string[] {
@@ -48,7 +35,7 @@ function row(image: CatalogImage): string[] {
     family,
     format,
     license,
-    verifications[verification(image)],
+    verificationWords[verificationOf(image)],
     testedWords[tested],
     originWords[origin],
     source.kind === "supplied" ? `${source.supplied} (you bring the file)` : source.url,

@@ -31,7 +31,7 @@ test("a disk of the format that the name says, then one that is declared", async
     stdout: expect.stringMatching(/^first\.raw is a disk of 1\.0 MiB \(.+ used\)$/),
   });
   expect(first.stderr).toContain("Convert it from qcow2 to a raw disk");
-  const second = await convert("--json", "--from", "qcow2", "disk.img", "second.raw");
+  const second = await convert("--json", "--format", "qcow2", "disk.img", "second.raw");
   const lines = second.stdout.split("\n").map((line): unknown => JSON.parse(line));
   const { blocks } = await stat(join(directory, "second.raw"));
   expect(lines.at(-1)).toEqual({
@@ -61,10 +61,10 @@ test("an existing file is replaced only where that is asked for", async () => {
 
 test.each([
   ["a name that says no format", 3, /formats are not guessed\nhint: /, ["disk.img", "new"]],
-  ["a wrong declaration", 4, /declared raw, its bytes are those of qcow2/, ["--from", "raw", "disk.qcow2", "new"]],
-  ["a declaration that the bytes don't bear out", 4, /declared vmdk/, ["--from", "vmdk", "disk.raw", "new"]],
+  ["a wrong declaration", 4, /declared raw, its bytes are those of qcow2/, ["--format", "raw", "disk.qcow2", "new"]],
+  ["a declaration that the bytes don't bear out", 4, /declared vmdk/, ["--format", "vmdk", "disk.raw", "new"]],
   ["an archive", 3, /is an archive of a root file system/, ["root.tar.xz", "new"]],
-  ["a format that there isn't", 2, /--from/, ["--from", "iso", "disk.raw", "new"]],
+  ["a format that there isn't", 2, /--format/, ["--format", "iso", "disk.raw", "new"]],
   ["a file that is not there", 3, /missing\.raw/, ["missing.raw", "new"]],
   ["a folder that is not there", 1, /write|writing/, ["disk.qcow2", "missing/new"]],
   ["the file itself", 3, /the image itself/, ["--force", "disk.raw", "disk.raw"]],
