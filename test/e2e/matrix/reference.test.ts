@@ -64,7 +64,8 @@ test.each(["uefi", "bios"] as const)("a server with one disk and no array boots 
     exitCode: 0,
     messages: [],
   });
-  await using booted = await server.boot({ firmware });
+  // SeaBIOS tries the first disk only, and that one is blank.
+  await using booted = await server.boot({ firmware, removedDisks: firmware === "bios" ? [0] : [] });
   expect(await stage.waitForReport(wanted, booted)).toMatchObject({
     hostname: `single-${firmware}`,
     cloudInit: "done",
