@@ -1,17 +1,25 @@
-import { realpath } from "node:fs/promises";
 import { Failure } from "../common/failure.ts";
 import { requirePrograms } from "../common/programs.ts";
-import { discoverHardware } from "./hardware.ts";
+import { configDrivePrograms } from "./config-drive/format.ts";
+import { type DiskIdentity, findDifferences, identifyDisk } from "./disk-identity.ts";
+import { type Disk, discoverHardware } from "./hardware.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./step.ts";
+import { programsOf } from "./wipe/action.ts";
 
 /** What the steps that are not plain commands run on the rescue system. */
 const programsByKind: Record<Step["kind"], readonly string[]> = {
   commands: [],
+  encrypt: ["cryptsetup", "udevadm", "wipefs"],
+  "sync-arrays": [],
   "check-disks": ["lsblk"],
-  "config-drive": ["xorriso"],
+  "take-apart": ["blkdiscard", "udevadm", "wipefs"],
+  wipe: ["blkdiscard", "blkid", "blockdev", "udevadm", "wipefs"],
+  // By its format: below.
+  "config-drive": [],
   "lay-image": ["tar"],
   "lay-tree": ["tar"],
+  "fill-esp": ["cp", "mount", "sync", "umount"],
   "write-files": [],
   "run-in-target": ["unshare", "chroot"],
   "firmware-entries": ["efibootmgr"],
@@ -24,36 +32,50 @@ const programsByKind: Record<Step["kind"], readonly string[]> = {
 export async function checkPrograms(steps: Plan["steps"]): Promise<void> {
   const needed = steps.flatMap((step) => [
     ...programsByKind[step.kind],
+    ...(step.kind === "config-drive" ? configDrivePrograms[step.format] : []),
+    ...(step.kind === "take-apart" || step.kind === "wipe" ? programsOf(step.actions) : []),
     ...(step.kind === "commands" ? step.commands.map(([program]) => program) : []),
   ]);
   await requirePrograms(needed, "preparing the installation");
 }
 
 /**
- * The disks are the planned ones, and nothing holds them, at the last moment before the first write.
- * @throws Failure `disk-changed`, `disk-held` (refused)
+ * The disks are the planned ones, and nothing holds them that is not to be taken apart, at the last moment before the
+ * first write.
+ * @throws Failure `disk-changed`, `disk-held`, `disk-holds-running-system` (refused)
  */
-export async function checkDisks(planned: Extract<Step, { kind: "check-disks" }>["disks"]): Promise<void> {
-  const { disks } = await discoverHardware();
-  for (const { path, serial, sizeBytes } of planned) {
-    const name = await realpath(path).catch(() => path);
-    const disk = disks.find((candidate) => candidate.name === name);
-    if (!disk || disk.serial !== serial || disk.sizeBytes !== sizeBytes) {
-      throw new Failure({
-        code: "disk-changed",
-        kind: "refused",
-        message: `refusing to write to ${path}: ${disk ? "it is not the disk that was planned for" : "it is gone"}`,
-        hint: "make a new plan with `metalcast plan`",
-        data: { expected: { serial, sizeBytes }, found: disk && { serial: disk.serial, sizeBytes: disk.sizeBytes } },
-      });
-    }
-    if (disk.heldBy.length > 0) {
-      throw new Failure({
-        code: "disk-held",
-        kind: "refused",
-        message: `refusing to write to ${disk.name}: ${disk.heldBy.join(", ")}`,
-        hint: "release the disk first (umount, swapoff, mdadm --stop, vgchange -an)",
-      });
-    }
+export async function checkDisks({ disks, held }: Extract<Step, { kind: "check-disks" }>): Promise<void> {
+  const hardware = await discoverHardware();
+  for (const planned of disks) checkDisk(planned, held, hardware.disks);
+}
+
+/** The check of one disk against those that the machine has now. */
+export function checkDisk(planned: DiskIdentity, held: "refuse" | "take-apart", present: readonly Disk[]): void {
+  const disk = present.find(({ path, links }) => path === planned.path || links.includes(planned.path));
+  const differences = disk ? findDifferences(planned, disk) : ["it is gone"];
+  if (!disk || differences.length > 0) {
+    throw new Failure({
+      code: "disk-changed",
+      kind: "refused",
+      message: `refusing to write to ${planned.path}: it is not the disk that was planned for: ${differences.join(", ")}`,
+      hint: "make a new plan with `metalcast plan`",
+      data: { expected: planned, found: disk && identifyDisk(disk) },
+    });
+  }
+  if (disk.holdsRunningSystem) {
+    throw new Failure({
+      code: "disk-holds-running-system",
+      kind: "refused",
+      message: `refusing to write to ${planned.path}: the running system lives on it`,
+      hint: "name other disks in disks.match",
+    });
+  }
+  if (disk.heldBy.length > 0 && (held === "refuse" || disk.heldOutOfSight)) {
+    throw new Failure({
+      code: "disk-held",
+      kind: "refused",
+      message: `refusing to write to ${planned.path}: ${disk.heldBy.join(", ")}`,
+      hint: "release the disk first (umount, swapoff, mdadm --stop, vgchange -an)",
+    });
   }
 }

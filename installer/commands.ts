@@ -1,14 +1,14 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { action, type Session } from "../common/command-line.ts";
-import { formatTable } from "../common/table.ts";
-import { formatSize } from "../common/units.ts";
 import { describeCommands, describePlan } from "./describe-plan.ts";
 import { execute } from "./execute.ts";
-import { discoverHardware, type Hardware } from "./hardware.ts";
+import { discoverHardware } from "./hardware.ts";
 import { loadJob } from "./job.ts";
 import { plan } from "./plan.ts";
 import type { OpenOwnImage } from "./plannable-image.ts";
+import type { OnFailure } from "./release.ts";
 import { resolveJobImage } from "./resolve-job-image.ts";
+import { showDisks } from "./show-disks.ts";
 
 /** What the factory does for jobs that name an image of their own. */
 interface Factory {
@@ -18,14 +18,9 @@ interface Factory {
 /** The verbs of a server that is being installed. */
 export function addInstallerCommands(program: Command, factory: Factory): void {
   program
-    .command("disks")
-    .description("list this machine's disks and what holds them")
-    .action(
-      action(async ({ print, signal }) => {
-        const hardware = await discoverHardware(signal);
-        print(hardware.disks, describeDisks(hardware));
-      }),
-    );
+    .command("disks [job]")
+    .description("list this machine's disks and what holds them; with a job: which it takes, and why not the others")
+    .action(action((session, _options, file) => showDisks(session, file)));
   program
     .command("plan <job>")
     .description("show what an installation would do, and touch nothing")
@@ -39,12 +34,17 @@ export function addInstallerCommands(program: Command, factory: Factory): void {
     .command("install <job>")
     .description("install this machine: its disks are wiped")
     .option("--dry-run", "print every command and touch nothing")
+    .addOption(
+      new Option("--on-failure <what>", "leave the target mounted for a look, or clean up")
+        .choices(["clean", "leave"])
+        .default("clean"),
+    )
     .action(
-      action<{ dryRun?: boolean }>(async (session, { dryRun }, file) => {
+      action<{ dryRun?: boolean; onFailure: OnFailure }>(async (session, { dryRun, onFailure }, file) => {
         const { print, emit, signal } = session;
         await using planned = await makePlan(file, factory, session);
         if (dryRun) return print(planned.plan, describeCommands(planned.plan));
-        for await (const event of execute(planned.plan, { signal })) emit(event);
+        for await (const event of execute(planned.plan, { signal, onFailure })) emit(event);
       }),
     );
 }
@@ -63,17 +63,4 @@ async function makePlan(file: string, { openOwnImage }: Factory, session: Sessio
   const made = plan(job, hardware, image);
   const held = scope.move();
   return { plan: made, [Symbol.asyncDispose]: () => held.disposeAsync() };
-}
-
-function describeDisks({ disks }: Hardware): string {
-  const rows = disks.map(({ name, sizeBytes, model, serial, transport, heldBy, path }) => [
-    name,
-    formatSize(sizeBytes),
-    model,
-    serial,
-    transport,
-    heldBy.join(", ") || "nothing",
-    path,
-  ]);
-  return formatTable(["disk", "size", "model", "serial", "bus", "held by", "path"], rows);
 }

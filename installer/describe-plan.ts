@@ -1,7 +1,11 @@
 import { formatCommand } from "../common/run.ts";
 import { formatTable } from "../common/table.ts";
+import { formatSize } from "../common/units.ts";
+import { createArguments } from "./boot/firmware-entries.ts";
 import type { Plan } from "./plan.ts";
 import type { Step, TargetFile } from "./step.ts";
+import { encryptCommands } from "./storage/open-encrypted.ts";
+import { formatAction } from "./wipe/action.ts";
 
 /** The plan as a table for people: what will happen, in order. */
 export function describePlan(plan: Plan): string {
@@ -20,38 +24,48 @@ export function describeCommands(plan: Plan): string {
   return plan.steps.map((step) => `# ${step.name}: ${step.title}\n${describeStep(step).join("\n")}`).join("\n\n");
 }
 
+const formatNames = { iso9660: "ISO 9660", fat: "FAT" } as const;
+
 function describeStep(step: Step): string[] {
   switch (step.kind) {
     case "commands":
       return step.commands.map(([program, ...args]) => formatCommand(program, args));
+    case "encrypt":
+      return encryptCommands(step).map(([program, ...args]) => formatCommand(program, args));
+    case "sync-arrays":
+      return step.arrays.map((array) => `wait until the members of ${array} are equal`);
     case "run-in-target":
       return step.commands.map((command) => formatCommand("chroot", [step.target, ...command]));
+    case "fill-esp":
+      return [`move what lies in ${step.target}${step.mountPoint} to ${step.device}, and mount it there`];
     case "write-files":
       return step.files.flatMap(describeFile);
+    case "take-apart":
+    case "wipe":
+      return step.actions.map(formatAction);
     case "config-drive":
-      return step.partitions.map((partition) => `write ISO 9660 config-2 (${step.files.length} files) to ${partition}`);
+      return step.partitions.map(
+        (partition) =>
+          `write ${formatNames[step.format]} config-2 (${step.files.length} files, ${formatSize(step.sizeBytes)}) to ${partition}`,
+      );
     case "lay-image":
       return [`unpack ${step.image.prefix}image.tar.zst into ${step.target}`];
     case "lay-tree":
       return [`copy the image's root file system into ${step.target}`];
     case "check-disks":
-      return step.disks.map(
-        ({ path, serial, sizeBytes }) => `expect ${path}, serial ${serial}, ${sizeBytes} bytes, held by nothing`,
+      return step.disks.map(({ path, serial, wwn, sizeBytes, logicalSectorBytes }) =>
+        [
+          `expect ${path}, serial ${serial || "unknown"}`,
+          ...(wwn === "" ? [] : [`WWN ${wwn}`]),
+          `${sizeBytes} bytes in sectors of ${logicalSectorBytes}`,
+          step.held === "refuse" ? "held by nothing" : "the running system not on it",
+        ].join(", "),
       );
     case "firmware-entries":
-      return step.entries.map(({ label, disk, partition, loader }) =>
-        formatCommand("efibootmgr", [
-          "--create",
-          "--disk",
-          disk,
-          "--part",
-          String(partition),
-          "--loader",
-          loader,
-          "--label",
-          label,
-        ]),
-      );
+      return [
+        ...step.entries.map((entry) => formatCommand("efibootmgr", createArguments(entry))),
+        `boot order: ${step.bootOrder}; stale entries of these partitions and of gone ones are removed`,
+      ];
   }
 }
 

@@ -1,31 +1,51 @@
-import { constants } from "node:fs";
-import { access, open, readdir, readFile, realpath } from "node:fs/promises";
-import { totalmem } from "node:os";
+import { access, readFile } from "node:fs/promises";
+import { release, totalmem } from "node:os";
 import { z } from "zod";
 import { checkRoot } from "../common/root.ts";
-import { run } from "../common/run.ts";
+import { listBlockDevices, withDescendants } from "./block-device.ts";
+import { findPoolMounts, readPools } from "./btrfs-pools.ts";
+import { describeDisk, tryToClaim } from "./describe-disk.ts";
+import { readDiskLinks } from "./disk-links.ts";
+import { inspectRunningSystem } from "./inspect-running-system.ts";
+import { inspectStack, type StackedDevice } from "./wipe/stack.ts";
 
 /** One whole disk, as the plan sees it. */
 export interface Disk {
   /** Kernel name, which changes between boots: /dev/sda. For people only. */
   name: string;
-  /** The stable path that every command uses: /dev/disk/by-id/... */
+  /**
+   * The stable path that every command uses: /dev/disk/by-id/..., by-path for a disk without a serial number, and the
+   * kernel name where udev gives it no other.
+   */
   path: string;
+  /** All its names in /dev/disk/by-id and by-path, the best first. */
+  links: readonly string[];
   sizeBytes: number;
   logicalSectorBytes: number;
   model: string;
   vendor: string;
   serial: string;
+  /** With the vendor's extension, where it has one. */
   wwn: string;
+  /** SCSI address, host:channel:target:lun. */
+  hctl: string;
   transport: string;
   rotational: boolean;
   readOnly: boolean;
+  /** The GUID of its partition table; empty: it has none. */
+  tableUuid: string;
   /** What the partition table shows now, as kernel names. */
   partitions: string[];
   /** What uses the disk right now, in words: "/dev/sda2 is mounted on /". Empty: free. */
   heldBy: string[];
-  /** The running (rescue) system's own root lies on it. */
+  /** Something holds it, and nothing shows what: nobody could take that apart. */
+  heldOutOfSight: boolean;
+  /** The running (rescue) system lies on it, be it below an overlay, a live system's squashfs, md, LVM or LUKS. */
   holdsRunningSystem: boolean;
+  /** Why it cannot be used at all: "it cannot be opened (EIO)". */
+  fault: string | undefined;
+  /** What on it has the label of a config drive, as kernel names: cloud-init could take it for ours. */
+  configDriveLabels: string[];
 }
 
 export interface Hardware {
@@ -33,64 +53,14 @@ export interface Hardware {
   /** SMBIOS system UUID, where the machine has one. */
   systemUuid: string | undefined;
   memoryBytes: number;
+  /** Of the running kernel, as uname(1) has it. */
+  kernelRelease: string;
   /** `console=` arguments of the running kernel, to be carried over to the target. */
   consoles: string[];
   disks: Disk[];
+  /** What is on the disks and what lies on what. */
+  stack: StackedDevice[];
 }
-
-interface BlockDevice {
-  name: string;
-  path: string;
-  type: string;
-  size: number;
-  model: string | null;
-  vendor: string | null;
-  serial: string | null;
-  wwn: string | null;
-  tran: string | null;
-  rota: boolean;
-  ro: boolean;
-  "log-sec": number;
-  mountpoints: (string | null)[];
-  children?: BlockDevice[] | undefined;
-}
-
-const text = z.string().nullable();
-const blockDeviceSchema: z.ZodType<BlockDevice> = z.object({
-  name: z.string(),
-  path: z.string(),
-  type: z.string(),
-  size: z.number(),
-  model: text,
-  vendor: text,
-  serial: text,
-  wwn: text,
-  tran: text,
-  rota: z.boolean(),
-  ro: z.boolean(),
-  "log-sec": z.number(),
-  mountpoints: z.array(text),
-  get children() {
-    return z.array(blockDeviceSchema).optional();
-  },
-});
-const lsblkSchema = z.object({ blockdevices: z.array(blockDeviceSchema) });
-
-const columns = Object.keys({
-  name: 0,
-  path: 0,
-  type: 0,
-  size: 0,
-  model: 0,
-  vendor: 0,
-  serial: 0,
-  wwn: 0,
-  tran: 0,
-  rota: 0,
-  ro: 0,
-  "log-sec": 0,
-  mountpoints: 0,
-} satisfies Record<Exclude<keyof BlockDevice, "children">, 0>);
 
 /**
  * Looks at the running machine and changes nothing. @throws Failure `not-root` (configuration): what holds a disk shows
@@ -98,15 +68,19 @@ const columns = Object.keys({
  */
 export async function discoverHardware(signal?: AbortSignal): Promise<Hardware> {
   checkRoot("looking at the disks");
-  const { stdout } = await run("lsblk", ["--json", "--bytes", "--output", columns.join(",")], {
-    doing: "listing the disks",
-    ...(signal && { signal }),
-  });
-  const devices = lsblkSchema
-    .parse(JSON.parse(stdout))
-    .blockdevices.filter(({ type, size }) => type === "disk" && size > 0);
-  const stablePaths = await readStablePaths();
-  const disks = await Promise.all(devices.map((device) => describeDisk(device, stablePaths)));
+  const trees = await listBlockDevices(signal);
+  const devices = trees.flatMap(withDescendants);
+  const pools = await readPools();
+  const surroundings = {
+    links: await readDiskLinks(),
+    runningSystem: await inspectRunningSystem(devices, pools, signal),
+    poolMounts: findPoolMounts(pools, devices),
+  };
+  // A card reader without a card is a disk of 0 bytes.
+  const wholeDisks = trees.filter(({ type, sizeBytes }) => type === "disk" && sizeBytes > 0);
+  const disks = await Promise.all(
+    wholeDisks.map(async (device) => describeDisk(device, await tryToClaim(device.path), surroundings)),
+  );
   return {
     firmware: await access("/sys/firmware/efi").then(
       () => "uefi" as const,
@@ -114,76 +88,11 @@ export async function discoverHardware(signal?: AbortSignal): Promise<Hardware> 
     ),
     systemUuid: await readSystemUuid(),
     memoryBytes: totalmem(),
+    kernelRelease: release(),
     consoles: (await readFile("/proc/cmdline", "utf8")).split(/\s+/).filter((word) => /^console=tty/.test(word)),
     disks: disks.sort((a, b) => (a.path < b.path ? -1 : 1)),
+    stack: await inspectStack(signal),
   };
-}
-
-async function describeDisk(device: BlockDevice, stablePaths: Map<string, string>): Promise<Disk> {
-  const heldBy = holders(device, device);
-  const holdsRunningSystem = mountPoints(device).includes("/");
-  if (heldBy.length === 0 && (await isClaimed(device.path))) {
-    heldBy.push(`${device.path} is claimed by the kernel (mounted in another namespace, or below an overlay)`);
-  }
-  return {
-    name: device.path,
-    path: stablePaths.get(device.path) ?? device.path,
-    sizeBytes: device.size,
-    logicalSectorBytes: device["log-sec"],
-    model: device.model?.trim() ?? "",
-    vendor: device.vendor?.trim() ?? "",
-    serial: device.serial?.trim() ?? "",
-    wwn: device.wwn?.trim() ?? "",
-    transport: device.tran ?? "",
-    rotational: device.rota,
-    readOnly: device.ro,
-    partitions: (device.children ?? []).filter(({ type }) => type === "part").map(({ path }) => path),
-    heldBy,
-    holdsRunningSystem,
-  };
-}
-
-function mountPoints(device: BlockDevice): string[] {
-  return [device.mountpoints.filter((point) => point !== null), (device.children ?? []).map(mountPoints)].flat(2);
-}
-
-function holders(device: BlockDevice, disk: BlockDevice): string[] {
-  const own = device.mountpoints
-    .filter((point) => point !== null)
-    .map((point) => (point === "[SWAP]" ? `${device.path} is used as swap` : `${device.path} is mounted on ${point}`));
-  if (device !== disk && device.type !== "part") own.push(`${device.path} (${device.type}) is active on it`);
-  return [...own, ...(device.children ?? []).flatMap((child) => holders(child, disk))];
-}
-
-/**
- * An exclusive open is refused while anything in the kernel holds the disk or a partition of it: open(2), O_EXCL on
- * block devices.
- */
-async function isClaimed(path: string): Promise<boolean> {
-  try {
-    await (await open(path, constants.O_RDONLY | constants.O_EXCL)).close();
-    return false;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EBUSY") return true;
-    throw error;
-  }
-}
-
-/** Bus names with model and serial before bare WWNs: both are stable, the former tell a person which disk it is. */
-const preference = [/^nvme-(?!eui)/, /^ata-/, /^scsi-S/, /^scsi-/, /^virtio-/, /^usb-/, /^wwn-/, /^nvme-/];
-
-async function readStablePaths(): Promise<Map<string, string>> {
-  const directory = "/dev/disk/by-id";
-  const names = await readdir(directory).catch(() => []);
-  const rank = (name: string) => {
-    const found = preference.findIndex((pattern) => pattern.test(name));
-    return found < 0 ? preference.length : found;
-  };
-  const paths = new Map<string, string>();
-  for (const name of names.sort((a, b) => rank(b) - rank(a) || (a < b ? 1 : -1))) {
-    paths.set(await realpath(`${directory}/${name}`), `${directory}/${name}`);
-  }
-  return paths;
 }
 
 async function readSystemUuid(): Promise<string | undefined> {

@@ -4,33 +4,14 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { Failure } from "../common/failure.ts";
 import { Secret } from "../common/secret.ts";
-import { parseSize } from "../common/units.ts";
 import { parseReference, sha256Schema } from "../mirror/index.ts";
+import { bootOrderSchema } from "./boot/boot-order.ts";
 import { instanceSchema } from "./config-drive/instance.ts";
-
-const operatorSchema = z.enum([">=", "<=", "="]);
-
-const comparisonSchema = z.string().transform((text, context) => {
-  const match = /^\s*(>=|<=|=)?\s*(.+)$/.exec(text);
-  try {
-    return { operator: operatorSchema.parse(match?.[1] ?? "="), bytes: parseSize(match?.[2] ?? text) };
-  } catch {
-    context.addIssue({ code: "custom", message: `"${text}" is not a size; write for example ">= 400 GB"` });
-    return z.NEVER;
-  }
-});
-
-/** Hints as OpenStack Ironic has them; all that are given must hold. */
-const matchSchema = z.strictObject({
-  size: comparisonSchema.optional(),
-  model: z.string().optional(),
-  vendor: z.string().optional(),
-  serial: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
-  wwn: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
-  name: z.union([z.string(), z.array(z.string()).min(1)]).optional(),
-  transport: z.string().optional(),
-  rotational: z.boolean().optional(),
-});
+import { disksSchema } from "./disk-request.ts";
+import { describeProblems } from "./job-problems.ts";
+import { storageSchema } from "./storage/storage-schema.ts";
+import { inlineStorageSecrets } from "./storage/storage-secrets.ts";
+import { wipeSchema } from "./wipe/settings.ts";
 
 const referenceSchema = z.string().superRefine((text, context) => {
   try {
@@ -57,10 +38,13 @@ const jobFieldsSchema = z.strictObject({
   image: z.union([referenceSchema, ownImageSchema]),
   /** Where a published image is. An image of the user's own needs none. */
   mirror: z.string().min(1).optional(),
-  disks: z.strictObject({ count: z.number().int().min(1), match: matchSchema.default({}) }),
-  storage: z.enum(["single", "raid1"]),
+  disks: disksSchema,
+  storage: storageSchema,
+  wipe: wipeSchema.prefault({}),
   /** Which boot loaders to install. `auto`: all that the image has. */
   firmware: z.enum(["auto", "uefi", "bios"]).default("auto"),
+  /** Where UEFI firmware tries the installed system. */
+  bootOrder: bootOrderSchema.default("keep-network-first"),
   instance: instanceSchema,
   license: z.literal("none").optional(),
   phoneHome: z.strictObject({ url: z.url({ protocol: /^https?$/ }), token: z.instanceof(Secret) }).optional(),
@@ -84,7 +68,6 @@ export const jobSchema = jobFieldsSchema.refine(
 );
 
 export type Job = z.infer<typeof jobSchema>;
-export type DiskMatch = z.infer<typeof matchSchema>;
 
 /**
  * Checks a job given as an object.
@@ -93,15 +76,12 @@ export type DiskMatch = z.infer<typeof matchSchema>;
 export function parseJob(value: unknown, source = "job"): Job {
   const result = jobSchema.safeParse(value);
   if (result.success) return result.data;
-  throw invalidJob(
-    source,
-    result.error.issues.map(({ path, message }) => `${path.join(".") || "(top)"}: ${message}`),
-  );
+  throw invalidJob(source, describeProblems(result.error.issues));
 }
 
 /**
- * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData` and `phoneHome.tokenFile` are paths,
- * relative to the job file.
+ * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData`, `phoneHome.tokenFile` and the
+ * `passphraseFile` and `keyFile` of `storage` are paths, relative to the job file.
  * @throws Failure `job-unreadable`, `job-invalid` (configuration)
  */
 export async function loadJob(file: string): Promise<Job> {
@@ -117,6 +97,7 @@ export async function loadJob(file: string): Promise<Job> {
 
 const jobFileSchema = z.looseObject({
   image: z.unknown(),
+  storage: z.unknown(),
   instance: z.looseObject({ userData: z.string().optional(), vendorData: z.string().optional() }).optional(),
   phoneHome: z.looseObject({ tokenFile: z.string().optional() }).optional(),
 });
@@ -124,10 +105,11 @@ const jobFileSchema = z.looseObject({
 async function inlineFiles(value: unknown, directory: string): Promise<unknown> {
   const file = jobFileSchema.safeParse(value);
   if (!file.success) return value;
-  const { image, instance, phoneHome, ...rest } = file.data;
+  const { image, storage, instance, phoneHome, ...rest } = file.data;
   const inlined: Record<string, unknown> = {
     ...rest,
     ...(image !== undefined && { image: locateImage(image, directory) }),
+    storage: await inlineStorageSecrets(storage, (path, field) => readText(resolve(directory, path), field)),
   };
   if (instance) {
     inlined.instance = { ...instance };

@@ -1,20 +1,30 @@
-import { createHash } from "node:crypto";
 import { Failure } from "../common/failure.ts";
 import { Secret } from "../common/secret.ts";
 import type { ImageFacts } from "../mirror/index.ts";
 import { type BootContext, type Family, type Firmware, findFamily } from "./boot/family.ts";
+import { firmwareEntriesStep } from "./boot/firmware-step.ts";
+import type { LoaderPlaces } from "./boot/make-unbootable.ts";
+import { chooseDisks } from "./choose-disks.ts";
 import { configDriveFiles } from "./config-drive/documents.ts";
-import { checkConfigDriveFits } from "./config-drive/image.ts";
-import type { Hardware } from "./hardware.ts";
-import { deriveUuid } from "./identity.ts";
+import { type ConfigDriveFormat, configDriveFormat } from "./config-drive/format.ts";
+import { networkConfigFiles } from "./config-drive/network-config.ts";
+import { sizeConfigDrive } from "./config-drive/size.ts";
+import { identifyDisk } from "./disk-identity.ts";
+import { systemGroup } from "./disk-request.ts";
+import type { Disk, Hardware } from "./hardware.ts";
 import type { Job } from "./job.ts";
 import { phoneHomeFiles } from "./phone-home/files.ts";
 import type { PlannableImage } from "./plannable-image.ts";
-import { selectDisks } from "./select-disks.ts";
+import type { DiskGroup } from "./select-disks.ts";
 import type { Step } from "./step.ts";
-import { formatFstab } from "./storage/filesystem.ts";
-import { type Layout, layOut, releaseStep, storageSteps } from "./storage/layout.ts";
-import { configDriveBytes, overheadBytes, partitionOf } from "./storage/partition.ts";
+import { fullLayout, type Layout, layOut, releaseStep, storageSteps } from "./storage/layout.ts";
+import { partitionOf } from "./storage/partition.ts";
+import { checkRescueKernel } from "./storage/rescue-kernel.ts";
+import { smallestDiskBytes } from "./storage/smallest-disk.ts";
+import { storageFiles } from "./storage/storage-files.ts";
+import { checkRoom, initramfsSuffices } from "./storage/target-needs.ts";
+import { wipeSteps } from "./wipe/plan-wipe.ts";
+import type { Wipe } from "./wipe/settings.ts";
 
 /** The job met the hardware: an ordered list of steps, pure data. Secrets in it print as their length. */
 export interface Plan {
@@ -24,6 +34,8 @@ export interface Plan {
   hostname: string;
   firmware: readonly Firmware[];
   disks: readonly string[];
+  /** Where boot loaders go. */
+  loaders: readonly LoaderPlaces[];
   /** Where the target is mounted while it is being installed. */
   target: string;
   steps: readonly Step[];
@@ -33,18 +45,28 @@ const target = "/run/metalcast/target";
 
 /**
  * Decides everything and touches nothing: the same job, hardware and image give the same plan.
- * @throws Failure for disks that do not fit or must not be touched (see `selectDisks`), `image-lacks-packages`,
- *   `image-lacks-firmware`, `family-unknown`, `license-missing`, `config-drive-too-small` (configuration)
+ * @throws Failure for disks that do not fit or must not be touched (see `chooseDisks`), `image-lacks-packages`,
+ *   `image-lacks-firmware`, `family-unknown`, `license-missing`, `config-drive-too-small`, `storage-invalid`,
+ *   `rescue-kernel-too-new` (configuration), and those of `wipeSteps`
  */
 export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan {
   const { facts } = image;
   const { instance } = job;
-  const disks = selectDisks(job, hardware, overheadBytes + facts.minimumDiskBytes);
-  const instanceUuid = instance.uuid ?? identify(hardware, disks.map(({ serial, path }) => serial || path).join(" "));
-  const layout = layOut(job, disks, instanceUuid, instance.hostname);
+  const smallest = smallestDiskBytes(job, facts.minimumDiskBytes);
+  const { groups, instanceUuid, wipe } = chooseDisks(job, hardware, smallest, target);
+  const disks = groups.flatMap((group) => group.disks);
+  const configDrive = sizeUp(job, groups, instanceUuid);
   const firmware = chooseFirmware(job, hardware, facts);
+  const layout = layOut(fullLayout(job.storage), groups, {
+    instanceUuid,
+    hostname: instance.hostname,
+    firmware,
+    configDriveBytes: configDrive.sizeBytes,
+  });
   const family = chooseFamily(facts);
   checkPackages(job, family, facts, layout);
+  checkRoom(layout, facts);
+  if (layout.arrays.length > 0) checkRescueKernel(hardware.kernelRelease, facts.kernels);
   checkLicense(job, facts);
 
   const boot: BootContext = {
@@ -62,26 +84,23 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
     hostname: instance.hostname,
     firmware,
     disks: disks.map(({ path }) => path),
+    loaders: layout.disks.map((disk) => ({ disk: disk.disk.path, esp: partitionOf(disk, "esp").path })),
     target,
     steps: [
-      checkDisksStep(layout),
+      checkDisksStep(wipe, disks),
+      ...wipeSteps(disks, hardware.stack, wipe),
       ...storageSteps(layout, instanceUuid, target),
-      configDriveStep(job, layout, instanceUuid),
+      configDriveStep(job, layout, configDrive),
       layStep(image),
       configureStep(job, boot, family, instanceUuid),
       ...family.steps(boot),
       ...(hardware.firmware === "uefi" && firmware.includes("uefi")
-        ? [firmwareEntriesStep(layout, family, facts)]
+        ? [firmwareEntriesStep(boot, family, facts, job.bootOrder)]
         : []),
       releaseStep(layout, target),
       ...afterSteps(job),
     ],
   };
-}
-
-function identify(hardware: Hardware, disks: string): string {
-  const namespace = hardware.systemUuid ?? createHash("sha256").update(disks).digest("hex").slice(0, 32);
-  return deriveUuid(namespace, `instance on ${disks}`);
 }
 
 /** A server that booted the rescue system by one firmware boots its disks by the same: that one must be there. */
@@ -115,7 +134,7 @@ function checkPackages(job: Job, family: Family, image: ImageFacts, layout: Layo
   throw new Failure({
     code: "image-lacks-packages",
     kind: "configuration",
-    message: `${image.name}@${image.version} lacks ${missing.join(", ")}, which this job needs (storage ${job.storage})`,
+    message: `${image.name}@${image.version} lacks ${missing.join(", ")}, which this job needs`,
     hint: "build the image with `metalcast build`, which preinstalls them, or choose another storage",
     data: { missing },
   });
@@ -131,37 +150,44 @@ function checkLicense(job: Job, image: ImageFacts): void {
   });
 }
 
-function initramfsSuffices({ initramfs }: ImageFacts, { arrays }: Layout): boolean {
-  return (
-    arrays.every(({ level }) => initramfs.modules.includes(`raid${level}`)) &&
-    (arrays.length === 0 || initramfs.programs.includes("mdadm"))
-  );
-}
-
-function checkDisksStep({ disks }: Layout): Step {
+function checkDisksStep({ held }: Wipe, disks: readonly Disk[]): Step {
+  const freedom = held === "refuse" ? " and free" : "";
   return {
     kind: "check-disks",
     name: "check-disks",
-    title: `check that ${disks.map(({ disk }) => disk.name).join(", ")} are as planned and free`,
-    disks: disks.map(({ disk: { path, serial, sizeBytes } }) => ({ path, serial, sizeBytes })),
+    title: `check that ${disks.map(({ name }) => name).join(", ")} are as planned${freedom}`,
+    disks: disks.map(identifyDisk),
+    held,
   };
 }
 
+interface ConfigDrive {
+  files: ReadonlyMap<string, string>;
+  format: ConfigDriveFormat;
+  sizeBytes: number;
+}
+
+/** One for all system disks: the format that suits the largest sectors suits all. */
+function sizeUp({ instance }: Job, groups: readonly DiskGroup[], instanceUuid: string): ConfigDrive {
+  const systemDisks = groups.find(({ name }) => name === systemGroup)?.disks ?? [];
+  const sectorBytes = Math.max(...systemDisks.map(({ logicalSectorBytes }) => logicalSectorBytes));
+  const files = configDriveFiles(instance, instanceUuid);
+  return { files, format: configDriveFormat(sectorBytes), sizeBytes: sizeConfigDrive(files, sectorBytes) };
+}
+
 /** User and vendor data often carry passwords: they are hidden in the plan. */
-function configDriveStep({ instance }: Job, { disks }: Layout, instanceUuid: string): Step {
-  const contents = configDriveFiles(instance, instanceUuid);
-  checkConfigDriveFits(contents, configDriveBytes);
-  const files = [...contents].map(([path, content]) => ({
-    path,
-    content: /\/(user_data|vendor_data\.json)$/.test(path) ? new Secret(content) : content,
-  }));
+function configDriveStep({ instance }: Job, { disks }: Layout, { files, format, sizeBytes }: ConfigDrive): Step {
   return {
     kind: "config-drive",
     name: "config-drive",
     title: `write the config drive of ${instance.hostname} to ${disks.length} disk(s)`,
     partitions: disks.map((disk) => partitionOf(disk, "config-drive").path),
-    sizeBytes: configDriveBytes,
-    files,
+    sizeBytes,
+    format,
+    files: [...files].map(([path, content]) => ({
+      path,
+      content: /\/(user_data|vendor_data\.json)$/.test(path) ? new Secret(content) : content,
+    })),
   };
 }
 
@@ -181,7 +207,7 @@ function layStep({ facts, content }: PlannableImage): Step {
   };
 }
 
-function configureStep({ phoneHome }: Job, boot: BootContext, family: Family, instanceUuid: string): Step {
+function configureStep({ instance, phoneHome }: Job, boot: BootContext, family: Family, instanceUuid: string): Step {
   const { layout } = boot;
   return {
     kind: "write-files",
@@ -189,24 +215,11 @@ function configureStep({ phoneHome }: Job, boot: BootContext, family: Family, in
     title: "write fstab, array and boot configuration",
     target,
     files: [
-      { path: "/etc/fstab", mode: 0o644, content: formatFstab(layout.filesystems) },
+      ...storageFiles(layout),
       ...family.files(boot),
+      ...networkConfigFiles(instance.network),
       ...(phoneHome ? phoneHomeFiles({ ...phoneHome, instanceUuid }) : []),
     ],
-  };
-}
-
-function firmwareEntriesStep({ disks }: Layout, { uefiLoader }: Family, { osRelease, name }: ImageFacts): Step {
-  return {
-    kind: "firmware-entries",
-    name: "firmware-entries",
-    title: `make ${disks.length} UEFI boot entries`,
-    entries: disks.map((layout, index) => ({
-      label: `${osRelease.NAME ?? name} (disk ${index + 1})`,
-      disk: layout.disk.path,
-      partition: partitionOf(layout, "esp").number,
-      loader: uefiLoader,
-    })),
   };
 }
 

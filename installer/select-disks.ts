@@ -1,111 +1,161 @@
-import { Failure } from "../common/failure.ts";
+import { Failure, type FailureKind } from "../common/failure.ts";
 import { formatSize } from "../common/units.ts";
+import { assignDisks } from "./disk-assignment.ts";
+import { type DiskRequest, orderGroups } from "./disk-request.ts";
 import type { Disk, Hardware } from "./hardware.ts";
-import type { DiskMatch, Job } from "./job.ts";
+import { type DisksOfJob, findObjection, type Objection, type Obstacle } from "./judge-disks.ts";
 
-/** Why a disk is not taken, for `metalcast disks` and for refusals. */
-export interface DiskVerdict {
-  disk: Disk;
-  /** undefined: the job takes it, or would. */
-  reason: string | undefined;
-  obstacle: "no-match" | "too-small" | "read-only" | "held" | "running-system" | undefined;
+/** The disks that one group of the job gets, by stable path in order. */
+export interface DiskGroup {
+  name: string;
+  disks: readonly Disk[];
 }
 
-/** What the job makes of every disk of the machine. */
-export function judgeDisks(job: Job, hardware: Hardware, minimumBytes: number): DiskVerdict[] {
-  return hardware.disks.map((disk) => ({ disk, ...judge(disk, job.disks.match, minimumBytes) }));
+/** What one group asks for, and what it makes of every disk. */
+interface JudgedGroup {
+  name: string;
+  count: number;
+  /** Where its hints stand in the job: `disks.match`. */
+  field: string;
+  candidates: Disk[];
+  rejected: (Objection & { disk: Disk })[];
 }
 
 /**
- * The disks that the job is to have: exactly `disks.count` of them, by stable path in order.
- * @throws Failure `disk-holds-running-system`, `disk-held` (refused); `disk-too-small`, `disks-too-few`,
- *   `disks-ambiguous`, `disk-read-only` (configuration)
+ * The disks that each group of the job is to have: exactly `count` of them, no disk in two groups, the group "system"
+ * first. Where more would do, the job has to say which, unless the groups' counts leave one choice only.
+ * `minimumBytes`: what disks of the group "system" must hold.
+ *
+ * @throws Failure `disk-holds-running-system`, `disk-held`, `disk-duplicate` (refused); `disk-too-small`,
+ *   `disk-read-only`, `disk-faulty`, `disk-unnamed`, `disks-too-few`, `disks-ambiguous` (configuration)
  */
-export function selectDisks(job: Job, hardware: Hardware, minimumBytes: number): Disk[] {
-  const verdicts = judgeDisks(job, hardware, minimumBytes);
-  const usable = verdicts.filter(({ obstacle }) => obstacle === undefined).map(({ disk }) => disk);
-  if (usable.length < job.disks.count) throw tooFew(job.disks.count, usable.length, verdicts);
-  if (usable.length > job.disks.count) {
-    throw new Failure({
-      code: "disks-ambiguous",
-      kind: "configuration",
-      message: `choosing ${job.disks.count} disk(s): ${usable.length} match: ${usable.map(label).join(", ")}`,
-      hint: "narrow disks.match, for example by serial, or raise disks.count",
-    });
+export function selectDisks(job: DisksOfJob, hardware: Hardware, minimumBytes: number): DiskGroup[] {
+  const named = orderGroups(job.disks);
+  const groups = named.map(([name, request]) =>
+    judgeGroup({ name, request }, named.length > 1, job, hardware, minimumBytes),
+  );
+  const assignment = assignDisks(groups);
+  switch (assignment.outcome) {
+    case "unique":
+      return groups.map(({ name }, index) => ({ name, disks: assignment.groups[index] ?? [] }));
+    case "ambiguous":
+      throw ambiguous(groups, assignment.disks);
+    case "impossible":
+      throw tooFew(groups, assignment.missing);
   }
-  return usable;
 }
 
-function judge(disk: Disk, match: DiskMatch, minimumBytes: number): Omit<DiskVerdict, "disk"> {
-  const mismatch = findMismatch(disk, match);
-  if (mismatch) return { obstacle: "no-match", reason: mismatch };
-  if (disk.holdsRunningSystem) {
-    return { obstacle: "running-system", reason: `the running system lives on it: ${disk.heldBy.join(", ")}` };
+function judgeGroup(
+  group: { name: string; request: DiskRequest },
+  isOneOfSeveral: boolean,
+  job: DisksOfJob,
+  hardware: Hardware,
+  minimumBytes: number,
+): JudgedGroup {
+  const candidates: Disk[] = [];
+  const rejected: JudgedGroup["rejected"] = [];
+  for (const disk of [...hardware.disks].sort((a, b) => (a.path < b.path ? -1 : 1))) {
+    const objection = findObjection(disk, group, job, hardware, minimumBytes);
+    if (objection) rejected.push({ disk, ...objection });
+    else candidates.push(disk);
   }
-  const [holder] = disk.heldBy;
-  if (holder !== undefined) return { obstacle: "held", reason: disk.heldBy.join(", ") };
-  if (disk.readOnly) return { obstacle: "read-only", reason: "it is read-only" };
-  if (disk.sizeBytes < minimumBytes) {
-    return {
-      obstacle: "too-small",
-      reason: `${formatSize(disk.sizeBytes)}, and ${formatSize(minimumBytes)} are needed`,
-    };
-  }
-  return { obstacle: undefined, reason: undefined };
+  const field = isOneOfSeveral ? `disks.${group.name}.match` : "disks.match";
+  return { name: group.name, count: group.request.count, field, candidates, rejected };
 }
 
-function findMismatch(disk: Disk, match: DiskMatch): string | undefined {
-  const { size, rotational } = match;
-  if (size) {
-    const holds = {
-      ">=": disk.sizeBytes >= size.bytes,
-      "<=": disk.sizeBytes <= size.bytes,
-      "=": disk.sizeBytes === size.bytes,
-    };
-    if (!holds[size.operator])
-      return `size ${formatSize(disk.sizeBytes)} is not ${size.operator} ${formatSize(size.bytes)}`;
-  }
-  if (rotational !== undefined && rotational !== disk.rotational) return `rotational is ${disk.rotational}`;
-  for (const field of ["model", "vendor", "serial", "wwn", "name", "transport"] as const) {
-    const wanted = match[field];
-    if (wanted !== undefined && ![wanted].flat().includes(disk[field])) return `${field} is "${disk[field]}"`;
-  }
-  return undefined;
-}
-
-function tooFew(wanted: number, found: number, verdicts: DiskVerdict[]): Failure {
-  const rejected = verdicts.filter(({ obstacle }) => obstacle !== undefined);
-  const list = rejected.map(({ disk, reason }) => `${label(disk)}: ${reason}`).join("; ") || "there are no other disks";
-  const refusals = [
-    {
-      obstacle: "running-system",
-      code: "disk-holds-running-system",
-      kind: "refused",
-      hint: "name other disks in disks.match",
-    },
-    {
-      obstacle: "held",
-      code: "disk-held",
-      kind: "refused",
-      hint: "release the disk first (umount, swapoff, mdadm --stop, vgchange -an), or name other disks",
-    },
-    {
-      obstacle: "too-small",
-      code: "disk-too-small",
-      kind: "configuration",
-      hint: "use larger disks or a smaller image",
-    },
-    { obstacle: "read-only", code: "disk-read-only", kind: "configuration", hint: "lift the write protection" },
-  ] as const;
-  const refusal = refusals.find(({ obstacle }) => rejected.some((verdict) => verdict.obstacle === obstacle));
+function ambiguous(groups: readonly JudgedGroup[], disks: readonly Disk[]): Failure {
+  const fields = groups.filter(({ candidates }) => candidates.some((disk) => disks.includes(disk)));
   return new Failure({
-    code: refusal?.code ?? "disks-too-few",
-    kind: refusal?.kind ?? "configuration",
-    message: `choosing ${wanted} disk(s): ${found} can be used. ${list}`,
-    hint: refusal?.hint ?? "`metalcast disks` lists what is there; lower disks.count or widen disks.match",
+    code: "disks-ambiguous",
+    kind: "configuration",
+    message: `choosing ${describeWishes(groups)}: ${disks.length} match: ${listDisks(disks.map(label))}`,
+    hint: `narrow ${fields.map(({ field }) => field).join(" or ")}, for example by serial, or raise the count`,
+    data: { disks: disks.map(({ path }) => path) },
   });
 }
 
-function label({ name, serial, sizeBytes }: Disk): string {
-  return `${name} (${serial || "no serial"}, ${formatSize(sizeBytes)})`;
+const refusals: readonly { obstacle: Obstacle; code: string; kind: FailureKind; hint: string }[] = [
+  {
+    obstacle: "running-system",
+    code: "disk-holds-running-system",
+    kind: "refused",
+    hint: "name other disks in disks.match",
+  },
+  {
+    obstacle: "held",
+    code: "disk-held",
+    kind: "refused",
+    hint: "release the disk first (umount, swapoff, mdadm --stop, vgchange -an), write `wipe: { held: take-apart }`, or name other disks",
+  },
+  {
+    obstacle: "duplicate",
+    code: "disk-duplicate",
+    kind: "refused",
+    hint: "give the server one path to each disk (no multipath), or name other disks",
+  },
+  {
+    obstacle: "faulty",
+    code: "disk-faulty",
+    kind: "configuration",
+    hint: "replace the disk, or name other disks",
+  },
+  {
+    obstacle: "too-small",
+    code: "disk-too-small",
+    kind: "configuration",
+    hint: "use larger disks or a smaller image",
+  },
+  { obstacle: "read-only", code: "disk-read-only", kind: "configuration", hint: "lift the write protection" },
+  {
+    obstacle: "unnamed",
+    code: "disk-unnamed",
+    kind: "configuration",
+    hint: "start udev; give a virtual disk a serial number",
+  },
+];
+
+function tooFew(groups: readonly JudgedGroup[], missing: readonly number[]): Failure {
+  const short = groups.find(({ candidates, count }) => candidates.length < count);
+  if (!short) return tooFewTogether(groups, missing);
+  const { rejected, candidates } = short;
+  const refusal = refusals.find(({ obstacle }) => rejected.some((objection) => objection.obstacle === obstacle));
+  // What a person may not expect comes before the disks that were not meant anyhow.
+  const told = [...rejected].sort((a, b) => Number(a.obstacle === "no-match") - Number(b.obstacle === "no-match"));
+  const list = listDisks(told.map(({ disk, reason }) => `${label(disk)}: ${reason}`)) || "there are no other disks";
+  return new Failure({
+    code: refusal?.code ?? "disks-too-few",
+    kind: refusal?.kind ?? "configuration",
+    message: `choosing ${describeWishes([short], groups.length > 1)}: ${candidates.length} can be used. ${list}`,
+    hint: refusal?.hint ?? `\`metalcast disks\` lists what is there; lower the count or widen ${short.field}`,
+    data: { rejected: rejected.map(({ disk: { path }, obstacle, reason }) => ({ path, obstacle, reason })) },
+  });
+}
+
+/** Each group would find enough, were it not for the others. */
+function tooFewTogether(groups: readonly JudgedGroup[], missing: readonly number[]): Failure {
+  const lacking = groups.flatMap(({ name }, index) => (missing[index] ? [`${missing[index]} for ${name}`] : []));
+  const shared = [...new Set(groups.flatMap(({ candidates }) => candidates))];
+  return new Failure({
+    code: "disks-too-few",
+    kind: "configuration",
+    message: `choosing ${describeWishes(groups)}: ${lacking.join(" and ")} too few. Together they can use ${listDisks(shared.map(label))}`,
+    hint: "a disk can be in one group only: lower a count, or widen a group's match",
+  });
+}
+
+function describeWishes(groups: readonly JudgedGroup[], isNamed = groups.length > 1): string {
+  return groups.map(({ count, name }) => `${count} disk(s)${isNamed ? ` for ${name}` : ""}`).join(" and ");
+}
+
+const shownAtMost = 12;
+
+/** An error is one line, and some servers have sixty disks. */
+function listDisks(disks: readonly string[]): string {
+  const more = disks.length - shownAtMost;
+  const shown = disks.slice(0, shownAtMost).join("; ");
+  return more > 0 ? `${shown}; and ${more} more` : shown;
+}
+
+function label({ path, sizeBytes }: Disk): string {
+  return `${path} (${formatSize(sizeBytes)})`;
 }

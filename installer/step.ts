@@ -1,5 +1,9 @@
 import type { Secret } from "../common/secret.ts";
-import type { Disk } from "./hardware.ts";
+import type { BootOrder } from "./boot/boot-order.ts";
+import type { ConfigDriveFormat } from "./config-drive/format.ts";
+import type { DiskIdentity } from "./disk-identity.ts";
+import type { WipeAction } from "./wipe/action.ts";
+import type { Wipe } from "./wipe/settings.ts";
 
 /** A program and its arguments, without a shell. */
 export type Command = readonly [program: string, ...args: string[]];
@@ -31,17 +35,27 @@ interface ImageSource {
 export type Step = Readonly<
   Named &
     (
-      | { kind: "check-disks"; disks: readonly Pick<Disk, "path" | "serial" | "sizeBytes">[] }
+      | { kind: "check-disks"; disks: readonly DiskIdentity[]; held: "refuse" | "take-apart" }
+      /** What lies on the disks is released. Its actions are what was planned; when they are done, all is looked at anew. */
+      | { kind: "take-apart"; disks: readonly string[]; actions: readonly WipeAction[] }
+      | { kind: "wipe"; disk: string; wipe: Wipe; actions: readonly WipeAction[] }
       | { kind: "commands"; commands: readonly Command[] }
+      /** A LUKS2 volume is made and opened. */
+      | { kind: "encrypt"; device: string; mapping: string; uuid: string; secret: Secret }
+      /** The members of these arrays become equal. */
+      | { kind: "sync-arrays"; arrays: readonly string[] }
       | {
           kind: "config-drive";
           partitions: readonly string[];
           sizeBytes: number;
+          format: ConfigDriveFormat;
           files: readonly { path: string; content: string | Secret }[];
         }
       | { kind: "lay-image"; image: ImageSource; target: string }
       /** An opened image of the user's own. */
       | { kind: "lay-tree"; tree: string; unpackedBytes: number; target: string }
+      /** The first ESP gets what the image has for it, and is mounted. */
+      | { kind: "fill-esp"; device: string; mountPoint: string; target: string }
       | { kind: "write-files"; target: string; files: readonly TargetFile[] }
       | {
           kind: "run-in-target";
@@ -50,7 +64,7 @@ export type Step = Readonly<
           commands: readonly Command[];
           input?: string;
         }
-      | { kind: "firmware-entries"; entries: readonly FirmwareEntry[] }
+      | { kind: "firmware-entries"; entries: readonly FirmwareEntry[]; bootOrder: BootOrder }
     )
 >;
 
@@ -59,6 +73,8 @@ export interface FirmwareEntry {
   label: string;
   disk: string;
   partition: number;
+  /** The unique GUID of that partition, by which the firmware finds it. */
+  partitionUuid: string;
   /** Path on the ESP, with back slashes: `\EFI\debian\shimx64.efi`. */
   loader: string;
 }

@@ -1,5 +1,5 @@
 import { readdir, realpath } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { type RunOptions, run } from "../../common/run.ts";
 import type { Step } from "../step.ts";
 
@@ -58,13 +58,13 @@ export async function runInTarget(step: RunInTarget, options: RunOptions): Promi
 }
 
 /**
- * The device nodes behind stable paths, and every link below /dev/disk and /dev/md that leads to one of them:
- * grub-probe looks for those by UUID.
+ * The device nodes behind stable paths, and every link in their own folders, below /dev/disk and in /dev/mapper that
+ * leads to one of them: grub-probe looks for those by UUID.
  */
 async function nodesAndLinks(paths: readonly string[]): Promise<string[]> {
   const nodes = new Set(await Promise.all(paths.map((path) => realpath(path))));
   const directories = ["by-id", "by-uuid", "by-partuuid", "by-label"].map((name) => `/dev/disk/${name}`);
-  const links = await Promise.all([...directories, "/dev/md"].map(listLinks));
+  const links = await Promise.all([...new Set([...directories, "/dev/mapper", ...paths.map(dirname)])].map(listLinks));
   const owned = await Promise.all(links.flat().map(async (link) => ((await leadsTo(link, nodes)) ? link : undefined)));
   return [...nodes, ...owned.filter((link) => link !== undefined)];
 }

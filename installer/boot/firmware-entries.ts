@@ -1,53 +1,72 @@
+import { readdir } from "node:fs/promises";
+import { Failure } from "../../common/failure.ts";
 import { type RunOptions, run } from "../../common/run.ts";
-import type { FirmwareEntry } from "../step.ts";
-
-/** What the firmware holds: efibootmgr's listing. */
-export interface BootEntries {
-  order: string[];
-  entries: { number: string; label: string }[];
-}
-
-/** efibootmgr(8): `BootOrder: 0001,0000`, then one line an entry: `Boot0001* debian<TAB>HD(...)`. */
-export function parseBootEntries(listing: string): BootEntries {
-  const order = /^BootOrder: ([0-9A-F,]+)$/m.exec(listing)?.[1]?.split(",") ?? [];
-  const entries = [...listing.matchAll(/^Boot([0-9A-F]{4})[* ] ([^\t\n]*)/gm)].map(([, number = "", label = ""]) => ({
-    number,
-    label: label.trim(),
-  }));
-  return { order, entries };
-}
-
-const networkBoot = /PXE|HTTP|IPv[46]|network/i;
-
-/**
- * Entries that boot from the network stay in front: who runs the server decides there what it boots. Then ours, then
- * the rest.
- */
-export function orderEntries({ order, entries }: BootEntries, ours: readonly string[]): string[] {
-  const label = (number: string) => entries.find((entry) => entry.number === number)?.label ?? "";
-  const others = order.filter((number) => !ours.includes(number));
-  const network = others.filter((number) => networkBoot.test(label(number)));
-  return [...network, ...ours, ...others.filter((number) => !network.includes(number))];
-}
+import type { FirmwareEntry, Step } from "../step.ts";
+import { type BootEntries, parseBootEntries, partitionOfEntry } from "./boot-entries.ts";
+import { findStaleEntries, orderEntries } from "./boot-order.ts";
 
 /** efivarfs is what kernels since 6.0 want; the old interface may fail there. */
-const env = { LIBEFIVAR_OPS: "efivarfs" };
+function efibootmgr(args: readonly string[], options: RunOptions) {
+  return run("efibootmgr", args, { ...options, env: { LIBEFIVAR_OPS: "efivarfs", ...options.env } });
+}
 
-/** One boot entry per ESP; what an earlier installation left under the same labels goes first. */
-export async function writeFirmwareEntries(wanted: readonly FirmwareEntry[], options: RunOptions): Promise<void> {
-  const labels = wanted.map(({ label }) => label);
-  const list = async () => parseBootEntries((await run("efibootmgr", [], { ...options, env })).stdout);
-  for (const { number, label } of (await list()).entries) {
-    if (labels.includes(label))
-      await run("efibootmgr", ["--quiet", "--bootnum", number, "--delete-bootnum"], { ...options, env });
+/**
+ * One boot entry for each ESP, and the order of the job. Stale entries go last: whenever this is cut off, a second run
+ * still sees whether the network was first.
+ * @throws Failure `command-failed` (failed); `firmware-refuses-entries` (failed) where entries do not stay
+ */
+export async function writeFirmwareEntries(
+  { entries: wanted, bootOrder }: Extract<Step, { kind: "firmware-entries" }>,
+  options: RunOptions,
+): Promise<void> {
+  const change = (...args: string[]) => efibootmgr(["--quiet", ...args], options);
+  const before = await listEntries(options);
+  for (const entry of wanted) await change(...createArguments(entry));
+  const ours = findNew(before, await listEntries(options), wanted, options.doing);
+  const stale = findStaleEntries(before, wanted, await listPartitions(), bootOrder);
+  const order = orderEntries(before, ours, bootOrder).filter((number) => !stale.includes(number));
+  await change("--bootorder", order.join(","));
+  for (const number of stale) {
+    await change("--bootnum", number, "--delete-bootnum");
   }
-  for (const { label, disk, partition, loader } of wanted) {
-    const where = ["--disk", disk, "--part", String(partition), "--loader", loader, "--label", label];
-    await run("efibootmgr", ["--quiet", "--create-only", ...where], { ...options, env });
+}
+
+/** efibootmgr(8): an entry that is in no order yet. */
+export function createArguments({ label, disk, partition, loader }: FirmwareEntry): string[] {
+  return ["--create-only", "--disk", disk, "--part", String(partition), "--loader", loader, "--label", label];
+}
+
+/** There are paths that it cannot print, and then it fails: the labels alone are better than nothing. */
+async function listEntries(options: RunOptions): Promise<BootEntries> {
+  try {
+    return parseBootEntries((await efibootmgr(["--verbose"], options)).stdout);
+  } catch (error) {
+    if (!(error instanceof Failure) || error.code !== "command-failed") throw error;
+    return parseBootEntries((await efibootmgr([], options)).stdout);
   }
-  const present = await list();
-  const ours = labels.flatMap((label) =>
-    present.entries.filter((entry) => entry.label === label).map(({ number }) => number),
-  );
-  await run("efibootmgr", ["--quiet", "--bootorder", orderEntries(present, ours).join(",")], { ...options, env });
+}
+
+/** The numbers of the entries just made, in the order of the disks. */
+function findNew(before: BootEntries, after: BootEntries, wanted: readonly FirmwareEntry[], doing: string): string[] {
+  const old = new Set(before.entries.map(({ number }) => number));
+  return wanted.map(({ label, partitionUuid }) => {
+    const made = after.entries.find(
+      (entry) =>
+        !old.has(entry.number) &&
+        entry.label === label &&
+        (partitionOfEntry(entry) ?? partitionUuid) === partitionUuid.toLowerCase(),
+    );
+    if (made) return made.number;
+    throw new Failure({
+      code: "firmware-refuses-entries",
+      kind: "failed",
+      message: `${doing}: the firmware does not keep the entry ${label}`,
+      hint: "its memory for boot entries may be full or locked: remove entries that nobody needs in its setup",
+    });
+  });
+}
+
+/** udev's names are in lower case. */
+async function listPartitions(): Promise<Set<string>> {
+  return new Set(await readdir("/dev/disk/by-partuuid").catch(() => []));
 }

@@ -1,68 +1,67 @@
-import { isIPv6 } from "node:net";
+import { staticNetworks } from "./link-networks.ts";
 import type { InstanceNetwork, LinkAddressing } from "./network.ts";
 
-interface Route {
-  network: string;
-  netmask: string;
-  gateway: string;
+const v6Types = { true: "ipv6_dhcp", slaac: "ipv6_slaac", stateless: "ipv6_dhcpv6-stateless" } as const;
+
+function dynamicTypes({ dhcp4, dhcp6 }: LinkAddressing): string[] {
+  return [...(dhcp4 ? ["ipv4_dhcp"] : []), ...(dhcp6 === false ? [] : [v6Types[dhcp6 === true ? "true" : dhcp6]])];
 }
 
-/** An address's mask as the document has it: 255.255.255.0, or ffff:ffff:ffff:ffff:0:0:0:0. */
-function netmask(prefixLength: number, isV6: boolean): string {
-  const [groups, bits] = isV6 ? [8, 16] : [4, 8];
-  const values = Array.from({ length: groups }, (_, index) => {
-    const ones = Math.min(Math.max(prefixLength - index * bits, 0), bits);
-    return 2 ** bits - 2 ** (bits - ones);
-  });
-  return values.map((value) => value.toString(isV6 ? 16 : 10)).join(isV6 ? ":" : ".");
-}
-
-function splitSubnet(subnet: string): { address: string; mask: string; isV6: boolean } {
-  const [address = "", prefix = ""] = subnet.split("/");
-  const isV6 = isIPv6(address);
-  return { address, mask: netmask(Number(prefix), isV6), isV6 };
-}
-
-function toRoute({ to, via }: LinkAddressing["routes"][number]): Route {
-  const everything = isIPv6(via) ? "::/0" : "0.0.0.0/0";
-  const { address, mask } = splitSubnet(to === "default" ? everything : to);
-  return { network: address, netmask: mask, gateway: via };
-}
-
-/** The networks on one link. Routes go with the first static address of their family. */
-function networksOf(link: string, { dhcp4, dhcp6, addresses, routes }: LinkAddressing) {
-  const dynamic = [...(dhcp4 ? ["ipv4_dhcp"] : []), ...(dhcp6 ? ["ipv6_dhcp"] : [])];
-  const carried = new Set<boolean>();
-  const fixed = addresses.map((subnet) => {
-    const { address, mask, isV6 } = splitSubnet(subnet);
-    const own = carried.has(isV6) ? [] : routes.filter(({ via }) => isIPv6(via) === isV6);
-    carried.add(isV6);
-    return { type: isV6 ? "ipv6" : "ipv4", link, ip_address: address, netmask: mask, routes: own.map(toRoute) };
-  });
-  return [...dynamic.map((type) => ({ type, link })), ...fixed].map((network, index) => ({
+/** The networks on one link. cloud-init takes `dns_nameservers` and `dns_search` too (openstack.py, `valid_keys`). */
+function networksOf(link: string, addressing: LinkAddressing, names: InstanceNetwork) {
+  const fixed = staticNetworks(addressing, names).map((network) => ({
+    type: network.isV6 ? "ipv6" : "ipv4",
+    link,
+    ip_address: network.address,
+    netmask: network.netmask,
+    routes: network.routes,
+    ...(network.nameservers.length > 0 && { dns_nameservers: network.nameservers }),
+    ...(network.searchDomains.length > 0 && { dns_search: network.searchDomains }),
+  }));
+  return [...dynamicTypes(addressing).map((type) => ({ type, link })), ...fixed].map((network, index) => ({
     id: `${link}-${index}`,
     network_id: `${link}-${index}`,
     ...network,
   }));
 }
 
+/** OpenStack's spelling: newer cloud-inits make `bond-` of its `bond_`, and would of any other make nothing. */
+function bondParameters(bond: InstanceNetwork["bonds"][string], ethernets: InstanceNetwork["ethernets"]) {
+  return {
+    bond_mode: bond.mode,
+    bond_miimon: bond.miimon,
+    bond_updelay: bond.updelay,
+    bond_downdelay: bond.downdelay,
+    bond_lacp_rate: bond.lacpRate,
+    bond_xmit_hash_policy: bond.transmitHashPolicy,
+    bond_min_links: bond.minLinks,
+    bond_primary: bond.primary === undefined ? undefined : ethernets[bond.primary]?.name,
+  };
+}
+
 /**
- * OpenStack's network_data.json (nova's network_data.json schema) for the job's network. A bond and a VLAN
+ * OpenStack's network_data.json (nova's network_data.json schema) for a network without bridges. A bond and a VLAN
  * take the MAC address of the first interface beneath them, as the kernel would give it to them.
  */
-export function networkData({ ethernets, bonds, vlans, nameservers }: InstanceNetwork) {
+export function networkData(network: InstanceNetwork) {
+  const { ethernets, bonds, vlans, nameservers, searchDomains } = network;
   const macOf = (link: string): string | undefined =>
     ethernets[link]?.mac ?? ethernets[bonds[link]?.links[0] ?? ""]?.mac;
   const links = [
-    ...Object.entries(ethernets).map(([id, { mac, mtu }]) => ({ id, type: "phy", ethernet_mac_address: mac, mtu })),
-    ...Object.entries(bonds).map(([id, { links, mode, miimon, mtu }]) => ({
+    ...Object.entries(ethernets).map(([id, { mac, name, mtu }]) => ({
+      id,
+      type: "phy",
+      ethernet_mac_address: mac,
+      name,
+      mtu,
+    })),
+    ...Object.entries(bonds).map(([id, bond]) => ({
       id,
       type: "bond",
       ethernet_mac_address: macOf(id),
-      bond_links: links,
-      bond_mode: mode,
-      bond_miimon: miimon,
-      mtu,
+      bond_links: bond.links,
+      ...bondParameters(bond, ethernets),
+      mtu: bond.mtu,
     })),
     ...Object.entries(vlans).map(([id, { link, id: vlanId, mtu }]) => ({
       id,
@@ -73,6 +72,14 @@ export function networkData({ ethernets, bonds, vlans, nameservers }: InstanceNe
       mtu,
     })),
   ];
-  const networks = Object.entries({ ...ethernets, ...bonds, ...vlans }).flatMap(([id, link]) => networksOf(id, link));
-  return { links, networks, services: nameservers.map((address) => ({ type: "dns", address })) };
+  const networks = Object.entries({ ...ethernets, ...bonds, ...vlans }).flatMap(([id, link]) =>
+    networksOf(id, link, network),
+  );
+  // Where resolv.conf is one file for all links, cloud-init fills it from here (sysconfig.py, `_render_dns`).
+  const services = nameservers.map((address, index) => ({
+    type: "dns",
+    address,
+    ...(index === 0 && searchDomains.length > 0 && { search: searchDomains }),
+  }));
+  return { links, networks, services };
 }

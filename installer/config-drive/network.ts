@@ -1,28 +1,34 @@
-import { isIPv4, isIPv6 } from "node:net";
 import { z } from "zod";
+import { parseAddress, parseSubnet } from "./address.ts";
+import { checkAddresses } from "./check-addresses.ts";
+import { checkLinks } from "./check-links.ts";
+import { checkNames } from "./check-names.ts";
+import { hostname } from "./hostname.ts";
 
 const mac = z
   .string()
   .regex(/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/i, "expected a MAC address such as 52:54:00:12:34:56")
-  .toLowerCase();
-const ipAddress = z.string().refine((text) => isIPv4(text) || isIPv6(text), "expected an IPv4 or IPv6 address");
+  .toLowerCase()
+  // The first byte's lowest bit marks a group address (RFC 9542, section 2.1), which no interface has as its own.
+  .refine((text) => Number.parseInt(text.slice(0, 2), 16) % 2 === 0, "a multicast address belongs to no interface");
+const ipAddress = z.string().refine((text) => parseAddress(text) !== undefined, "expected an IPv4 or IPv6 address");
 const linkName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, "expected a name such as uplink");
 const mtu = z.number().int().min(576).max(65535);
+const milliseconds = z.number().int().nonnegative();
 
-function isSubnet(text: string): boolean {
-  const [address = "", prefix = "", ...rest] = text.split("/");
-  if (rest.length > 0 || !/^\d{1,3}$/.test(prefix)) return false;
-  return (isIPv4(address) && Number(prefix) <= 32) || (isIPv6(address) && Number(prefix) <= 128);
-}
-const subnet = z.string().refine(isSubnet, "expected an address and prefix length such as 192.0.2.10/24");
+const subnet = z
+  .string()
+  .refine((text) => parseSubnet(text) !== undefined, "expected an address and prefix length such as 192.0.2.10/24");
 
 const route = z
   .strictObject({
     /** `default`, or a destination such as 10.0.0.0/8. */
     to: z.union([z.literal("default"), subnet], "expected default, or a network such as 10.0.0.0/8"),
     via: ipAddress,
+    /** Of two routes to one destination the one with the lower metric is taken. */
+    metric: z.number().int().min(1).max(0xffffffff).optional(),
   })
-  .refine(({ to, via }) => to === "default" || isIPv6(via) === to.includes(":"), {
+  .refine(({ to, via }) => to === "default" || via.includes(":") === to.includes(":"), {
     path: ["via"],
     message: "expected a gateway of the same address family as the destination",
   });
@@ -31,85 +37,68 @@ const route = z
 const addressing = {
   mtu: mtu.optional(),
   dhcp4: z.boolean().default(false),
-  dhcp6: z.boolean().default(false),
+  /** `true`: an address by DHCPv6. `slaac`: by router advertisements. `stateless`: so too, with DHCPv6 for the rest. */
+  dhcp6: z.union([z.boolean(), z.enum(["slaac", "stateless"])]).default(false),
   addresses: z.array(subnet).default([]),
   routes: z.array(route).default([]),
 };
 
-const ethernet = z.strictObject({ ...addressing, mac });
+const ethernet = z.strictObject({
+  ...addressing,
+  mac,
+  /** What the interface is called on the server. Without one, it keeps the kernel's name. */
+  name: z.string().optional(),
+});
 
+/** Linux Ethernet Bonding Driver HOWTO (Documentation/networking/bonding.rst), section 2, has every parameter. */
 const bond = z.strictObject({
   ...addressing,
   links: z.array(linkName).min(1),
   mode: z.enum(["balance-rr", "active-backup", "balance-xor", "broadcast", "802.3ad", "balance-tlb", "balance-alb"]),
   /** Milliseconds between link checks. */
   miimon: z.number().int().positive().default(100),
+  updelay: milliseconds.optional(),
+  downdelay: milliseconds.optional(),
+  lacpRate: z.enum(["slow", "fast"]).optional(),
+  transmitHashPolicy: z.enum(["layer2", "layer2+3", "layer3+4", "encap2+3", "encap3+4"]).optional(),
+  minLinks: z.number().int().positive().optional(),
+  primary: linkName.optional(),
 });
 
 const vlan = z.strictObject({ ...addressing, link: linkName, id: z.number().int().min(1).max(4094) });
 
-type Network = {
-  ethernets: Record<string, z.infer<typeof ethernet>>;
-  bonds: Record<string, z.infer<typeof bond>>;
-  vlans: Record<string, z.infer<typeof vlan>>;
-};
+const bridge = z.strictObject({
+  ...addressing,
+  links: z.array(linkName).min(1),
+  /** The spanning tree protocol. */
+  stp: z.boolean().default(false),
+});
 
-/**
- * What fits no single field: names that mean nothing or two things, MAC addresses given twice, routes that no address
- * can carry.
- */
-function checkReferences(network: Network, context: z.core.$RefinementCtx<Network>): void {
-  const complain = (path: string[], message: string) => context.addIssue({ code: "custom", path, message });
-  const names = [network.ethernets, network.bonds, network.vlans].flatMap((links) => Object.keys(links));
-  for (const name of new Set(names.filter((name, index) => names.indexOf(name) !== index))) {
-    complain([], `the name ${name} is given to two links`);
-  }
+const fieldsSchema = z.strictObject({
+  ethernets: z
+    .record(linkName, ethernet)
+    .refine((links) => Object.keys(links).length > 0, "expected at least one interface with its MAC address"),
+  bonds: z.record(linkName, bond).default({}),
+  vlans: z.record(linkName, vlan).default({}),
+  bridges: z.record(linkName, bridge).default({}),
+  nameservers: z.array(ipAddress).default([]),
+  searchDomains: z.array(hostname).default([]),
+});
 
-  const nameOfMac = new Map<string, string>();
-  for (const [name, { mac }] of Object.entries(network.ethernets)) {
-    const other = nameOfMac.get(mac);
-    if (other !== undefined) complain(["ethernets", name, "mac"], `${other} has the MAC address ${mac} already`);
-    nameOfMac.set(mac, name);
-  }
+export type InstanceNetwork = z.infer<typeof fieldsSchema>;
+export type LinkAddressing = Pick<InstanceNetwork["ethernets"][string], keyof typeof addressing>;
 
-  const bondOfLink = new Map<string, string>();
-  for (const [name, { links }] of Object.entries(network.bonds)) {
-    for (const link of links) {
-      const other = bondOfLink.get(link);
-      if (!Object.hasOwn(network.ethernets, link)) complain(["bonds", name, "links"], `there is no ethernet ${link}`);
-      if (other !== undefined) complain(["bonds", name, "links"], `${link} belongs to ${other} already`);
-      bondOfLink.set(link, name);
-    }
-  }
-
-  for (const [name, { link }] of Object.entries(network.vlans)) {
-    if (!Object.hasOwn({ ...network.ethernets, ...network.bonds }, link)) {
-      complain(["vlans", name, "link"], `there is no ethernet or bond ${link}`);
-    }
-  }
-
-  for (const kind of ["ethernets", "bonds", "vlans"] as const) {
-    for (const [name, { addresses, routes }] of Object.entries(network[kind])) {
-      for (const [index, { via }] of routes.entries()) {
-        if (addresses.some((address: string) => isIPv6(via) === address.includes(":"))) continue;
-        complain([kind, name, "routes", String(index), "via"], "the link has no static address of this address family");
-      }
-    }
-  }
+/** What fits no single field, and where it is told. */
+export interface NetworkProblem {
+  path: (string | number)[];
+  message: string;
 }
 
 /**
- * The job's `instance.network`. Links are found by their MAC address; their names serve only as references within the
- * job, for the kernel and cloud-init name the interfaces.
+ * The job's `instance.network`. Links are found by their MAC address; their names serve as references within the job,
+ * and with bridges as the interfaces' names.
  */
-export const networkSchema = z
-  .strictObject({
-    ethernets: z.record(linkName, ethernet),
-    bonds: z.record(linkName, bond).default({}),
-    vlans: z.record(linkName, vlan).default({}),
-    nameservers: z.array(ipAddress).default([]),
-  })
-  .superRefine(checkReferences);
-
-export type InstanceNetwork = z.infer<typeof networkSchema>;
-export type LinkAddressing = Pick<InstanceNetwork["ethernets"][string], keyof typeof addressing>;
+export const networkSchema = fieldsSchema.superRefine((network, context) => {
+  const problems = [...checkNames(network), ...checkLinks(network), ...checkAddresses(network)];
+  for (const problem of problems) context.addIssue({ code: "custom", ...problem });
+});

@@ -11,11 +11,11 @@ type WriteConfigDrive = Extract<Step, { kind: "config-drive" }>;
  * returns.
  */
 export async function writeConfigDrive(
-  { partitions, sizeBytes, files }: WriteConfigDrive,
+  { partitions, sizeBytes, format, files }: WriteConfigDrive,
   signal: AbortSignal,
 ): Promise<void> {
   const contents = new Map(files.map(({ path, content }) => [path, reveal(content)]));
-  const image = await makeConfigDriveImage(contents, { sizeBytes, signal });
+  const image = await makeConfigDriveImage(contents, { sizeBytes, format, signal });
   for (const partition of partitions) {
     await using handle = await open(partition, "r+");
     const { bytesWritten } = await handle.write(image);

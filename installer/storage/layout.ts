@@ -1,50 +1,138 @@
-import type { Disk } from "../hardware.ts";
-import { deriveUuid, deriveVolumeNumber } from "../identity.ts";
-import type { Job } from "../job.ts";
+import type { Firmware } from "../boot/family.ts";
+import { systemGroup } from "../disk-request.ts";
+import { deriveVolumeNumber } from "../identity.ts";
+import type { DiskGroup } from "../select-disks.ts";
 import type { Step } from "../step.ts";
-import { type ArrayLayout, assembleStep, layOutArray } from "./array.ts";
-import { type Filesystem, formatStep, mountStep } from "./filesystem.ts";
-import { type DiskLayout, layOutDisk, partitionOf, partitionStep, wipeStep } from "./partition.ts";
+import { type ArrayLayout, assembleStep } from "./array.ts";
+import { checkBootReadable } from "./boot-readable.ts";
+import { chainOf, type Device } from "./device.ts";
+import { type EncryptedVolume, encryptStep } from "./encryption.ts";
+import { expandPreset } from "./expand-preset.ts";
+import { type Filesystem, formatStep, layOutFilesystem, mountStep } from "./filesystem.ts";
+import { deviceOf, layOutDevices, type NamedDevices, type ServerIdentity } from "./lay-out-devices.ts";
+import { type DiskLayout, layOutDisk, partitionOf, partitionStep } from "./partition.ts";
+import { storageInvalid } from "./storage-invalid.ts";
+import type { FullLayout, Preset } from "./storage-schema.ts";
+import { layOutSwap, type Swap, swapStep } from "./swap.ts";
+import { deactivateCommand, type VolumeGroup, volumeGroupStep } from "./volume-group.ts";
 
 /** Everything that will lie on the server's disks. */
 export interface Layout {
+  /** The system disks: each has a BIOS boot partition, an ESP and a config drive. */
   disks: readonly DiskLayout[];
+  dataDisks: readonly DiskLayout[];
+  /** In the order in which they are made. */
+  layers: readonly Layer[];
   arrays: readonly ArrayLayout[];
-  /** The mounted ones, `/` first. */
+  encrypted: readonly EncryptedVolume[];
+  volumeGroups: readonly VolumeGroup[];
+  /** The mounted ones, `/` first, the first ESP among them. */
   filesystems: readonly Filesystem[];
-  /** One ESP a disk; the first is also in `filesystems`. */
+  swaps: readonly Swap[];
+  /** One ESP a system disk; the first is also in `filesystems`. */
   esps: readonly Filesystem[];
+  /** What the initramfs has to bring up: what / and /usr stand on, the top first. */
+  rootChain: readonly Device[];
 }
 
-/** The presets, by what their root file system stands on. */
-export function layOut(
-  job: Pick<Job, "storage">,
-  disks: readonly Disk[],
-  instanceUuid: string,
-  hostname: string,
-): Layout {
-  const layouts = disks.map((disk) => layOutDisk(disk, instanceUuid, job.storage === "raid1" ? "fd00" : "8300"));
-  const members = layouts.map((layout) => partitionOf(layout, "root").path);
-  const arrays = job.storage === "raid1" ? [layOutArray("root", members, instanceUuid, hostname)] : [];
-  const device = arrays[0]?.path ?? members[0] ?? "";
-  const root: Filesystem = {
-    type: "ext4",
-    device,
-    label: "root",
-    id: deriveUuid(instanceUuid, "filesystem root"),
-    mountPoint: "/",
-    mountOptions: "errors=remount-ro",
-    checkPass: 1,
+type Layer =
+  | { kind: "array"; array: ArrayLayout }
+  | { kind: "encrypted"; volume: EncryptedVolume }
+  | { kind: "volume"; group: VolumeGroup };
+
+export interface LayOutOptions extends ServerIdentity {
+  /** Boot loaders that will have to read /boot. */
+  firmware: readonly Firmware[];
+  configDriveBytes: number;
+}
+
+/** A preset is a full layout that need not be written out. */
+export function fullLayout(storage: Preset | FullLayout): FullLayout {
+  return "preset" in storage ? expandPreset(storage) : storage;
+}
+
+/**
+ * Lays everything out and touches nothing.
+ * @param groups the job's disks; the one named `system` comes first
+ * @throws Failure `storage-invalid` (configuration)
+ */
+export function layOut(wanted: FullLayout, groups: readonly DiskGroup[], options: LayOutOptions): Layout {
+  const { instanceUuid, configDriveBytes } = options;
+  const perGroup = groups.map((group) => layOutGroup(wanted, group, instanceUuid, configDriveBytes));
+  checkGroups(wanted, groups);
+  const all = perGroup.flat();
+  const [disks = []] = perGroup;
+  const devices = layOutDevices(wanted, all, options);
+  const esps = disks.map((layout, index) => layOutEsp(layout, index, instanceUuid));
+  const { mounted, swaps } = layOutContents(wanted, devices, instanceUuid);
+  checkMounts(mounted);
+  const deviceAt = (mountPoint: string) => findDeviceAt(wanted, devices, mountPoint);
+  const root = deviceAt("/");
+  if (!root) throw storageInvalid("nothing is mounted on /");
+  checkBootReadable(deviceAt("/boot") ?? root, options.firmware);
+  const rootChain = [root, deviceAt("/usr")].flatMap((device) => (device ? chainOf(device) : []));
+  checkUnlocking(rootChain);
+
+  const layers = layersOf(devices);
+  const filesystems = [...mounted, ...esps.slice(0, 1)].sort((a, b) => (a.mountPoint < b.mountPoint ? -1 : 1));
+  return {
+    disks,
+    dataDisks: perGroup.slice(1).flat(),
+    layers,
+    arrays: layers.flatMap((layer) => (layer.kind === "array" ? layer.array : [])),
+    encrypted: layers.flatMap((layer) => (layer.kind === "encrypted" ? layer.volume : [])),
+    volumeGroups: layers.flatMap((layer) => (layer.kind === "volume" ? layer.group : [])),
+    filesystems,
+    swaps,
+    esps,
+    rootChain,
   };
-  const esps = layouts.map((layout, index) => layOutEsp(layout, index, instanceUuid));
-  return { disks: layouts, arrays, filesystems: [root, ...esps.slice(0, 1)], esps };
+}
+
+function layOutGroup(
+  wanted: FullLayout,
+  { name, disks }: DiskGroup,
+  instanceUuid: string,
+  configDriveBytes: number,
+): DiskLayout[] {
+  const wishes = wanted.partitions
+    .filter(({ group }) => group === name)
+    .map((partition) => ({ ...partition, typeCode: typeCode(wanted, partition.name) }));
+  return disks.map((disk) =>
+    layOutDisk(disk, wishes, instanceUuid, name === systemGroup ? configDriveBytes : undefined),
+  );
+}
+
+/** sgdisk's codes for the GPT types of what lies on a partition. */
+function typeCode(wanted: FullLayout, name: string): string {
+  const isOn = ({ on }: { on: string | readonly string[] }) => [on].flat().includes(name);
+  if (wanted.raid.some(isOn)) return "fd00";
+  if (wanted.luks.some(isOn)) return "8309";
+  if (wanted.lvm.some(isOn)) return "8e00";
+  return wanted.filesystems.find(isOn)?.type === "swap" ? "8200" : "8300";
+}
+
+function checkGroups(wanted: FullLayout, groups: readonly DiskGroup[]): void {
+  const names = groups.map(({ name }) => name);
+  const unknown = wanted.partitions.find(({ group }) => !names.includes(group));
+  if (unknown) {
+    throw storageInvalid(
+      `the partition ${unknown.name} is for the disks ${unknown.group}, which the job does not have`,
+    );
+  }
+  const idle = names.find((name) => name !== systemGroup && !wanted.partitions.some(({ group }) => group === name));
+  if (idle !== undefined)
+    throw storageInvalid(`nothing of the layout is on the disks ${idle}`, "take them out of disks");
 }
 
 /** A server whose first disk is gone must still boot: the ESP may be missing. */
 function layOutEsp(layout: DiskLayout, index: number, instanceUuid: string): Filesystem {
+  const { path, sizeBytes } = partitionOf(layout, "esp");
   return {
+    name: `esp-${index + 1}`,
     type: "vfat",
-    device: partitionOf(layout, "esp").path,
+    device: path,
+    sizeBytes,
     label: `EFI-${index + 1}`,
     id: deriveVolumeNumber(instanceUuid, `esp ${layout.disk.path}`),
     mountPoint: "/boot/efi",
@@ -53,34 +141,120 @@ function layOutEsp(layout: DiskLayout, index: number, instanceUuid: string): Fil
   };
 }
 
-/** From old disks to mounted file systems. */
-export function storageSteps(
-  { disks, arrays, filesystems, esps }: Layout,
-  instanceUuid: string,
-  target: string,
-): Step[] {
+function layOutContents({ filesystems }: FullLayout, devices: NamedDevices, instanceUuid: string) {
+  const mounted: Filesystem[] = [];
+  const swaps: Swap[] = [];
+  for (const wish of filesystems) {
+    const device = deviceOf(devices, wish.on);
+    if (wish.type === "swap") swaps.push(layOutSwap(wish, device, instanceUuid));
+    else mounted.push(...layOutFilesystem(wish, device, instanceUuid));
+  }
+  return { mounted, swaps };
+}
+
+/** What a package manager writes to needs links and owners, which FAT has not. */
+const systemPlaces = /^\/($|boot|usr|var|opt|home|root)/;
+
+function checkMounts(filesystems: readonly Filesystem[]): void {
+  const points = filesystems.map(({ mountPoint }) => mountPoint);
+  const twice = points.find((point, index) => points.indexOf(point) !== index);
+  if (twice !== undefined) throw storageInvalid(`two file systems are mounted on ${twice}`);
+  const fat = filesystems.find(({ type, mountPoint }) => type === "vfat" && systemPlaces.test(mountPoint));
+  if (fat) throw storageInvalid(`${fat.mountPoint} can't be vfat, which has neither links nor owners`);
+}
+
+function findDeviceAt({ filesystems }: FullLayout, devices: NamedDevices, mountPoint: string): Device | undefined {
+  const found = filesystems.find(
+    ({ mount, subvolumes = [] }) =>
+      mount === mountPoint || subvolumes.some((subvolume) => subvolume.mount === mountPoint),
+  );
+  return found && deviceOf(devices, found.on);
+}
+
+function checkUnlocking(rootChain: readonly Device[]): void {
+  for (const device of rootChain) {
+    if (device.kind === "encrypted" && device.volume.unlock === "key") {
+      throw storageInvalid(
+        `the key of ${device.volume.name} would lie inside of it, since / does`,
+        "use a passphraseFile",
+      );
+    }
+  }
+}
+
+/** Each once: a group has several volumes. */
+function layersOf(devices: NamedDevices): Layer[] {
+  const layers = [...devices.values()].flat().flatMap((device): Layer[] => {
+    if (device.kind === "array") return [{ kind: "array", array: device.array }];
+    if (device.kind === "encrypted") return [{ kind: "encrypted", volume: device.volume }];
+    return device.kind === "volume" ? [{ kind: "volume", group: device.group }] : [];
+  });
+  return layers.filter(
+    (layer, index) =>
+      layer.kind !== "volume" ||
+      layers.findIndex((other) => other.kind === "volume" && other.group === layer.group) === index,
+  );
+}
+
+/** From clean disks to mounted file systems. */
+export function storageSteps(layout: Layout, instanceUuid: string, target: string): Step[] {
+  const { disks, dataDisks, layers, arrays, filesystems, swaps, esps } = layout;
+  const own = filesystems.filter(({ mountPoint }) => mountPoint !== "/boot/efi");
+  const formatted = Map.groupBy(own, ({ device }) => device);
+  const syncing = arrays.filter(({ sync }) => sync === "create");
   return [
-    ...disks.map(({ disk }, index) => wipeStep(disk, index)),
-    ...disks.map((layout, index) => partitionStep(layout, instanceUuid, index)),
-    ...arrays.map(assembleStep),
-    ...filesystems
-      .filter(({ mountPoint }) => mountPoint !== "/boot/efi")
-      .map((filesystem) => formatStep(filesystem, filesystem.label)),
-    ...esps.map((esp, index) => formatStep(esp, `esp-${index + 1}`)),
-    mountStep(filesystems, target),
+    ...[...disks, ...dataDisks].map((disk, index) => partitionStep(disk, instanceUuid, index)),
+    ...layers.map(layerStep),
+    ...(syncing.length > 0 ? [syncStep(syncing)] : []),
+    ...[...formatted.values()].flatMap((all) => formatSteps(all, target)),
+    ...swaps.map(swapStep),
+    ...esps.map((esp) => formatStep(esp, [], target)),
+    // The ESP waits until all that its loaders need is there.
+    mountStep(own, target),
   ];
 }
 
-/** The way back: nothing of the target stays mounted or assembled. */
-export function releaseStep({ arrays }: Layout, target: string): Step {
+/** One step for the subvolumes of one device. */
+function formatSteps(filesystems: readonly Filesystem[], target: string): Step[] {
+  const subvolumes = filesystems.flatMap(({ subvolume }) => subvolume ?? []);
+  return filesystems.slice(0, 1).map((filesystem) => formatStep(filesystem, subvolumes, target));
+}
+
+function layerStep(layer: Layer): Step {
+  switch (layer.kind) {
+    case "array":
+      return assembleStep(layer.array);
+    case "encrypted":
+      return encryptStep(layer.volume);
+    case "volume":
+      return volumeGroupStep(layer.group);
+  }
+}
+
+function syncStep(arrays: readonly ArrayLayout[]): Step {
+  const names = arrays.map(({ name }) => name).join(", ");
+  const paths = arrays.map(({ path }) => path);
+  return { kind: "sync-arrays", name: "sync-arrays", title: `make the members of ${names} consistent`, arrays: paths };
+}
+
+/** The way back, from the top down: nothing of the target stays mounted, open or assembled. */
+export function releaseStep({ layers }: Layout, target: string): Step {
+  const words = layers.length > 0 ? "unmount the target and release what it stands on" : "unmount the target";
   return {
     kind: "commands",
     name: "release",
-    title: "unmount the target and stop its arrays",
-    commands: [
-      ["umount", "--recursive", target],
-      ...arrays.map(({ path }) => ["mdadm", "--stop", path] as const),
-      ["sync"],
-    ],
+    title: words,
+    commands: [["umount", "--recursive", target], ...layers.toReversed().map(releaseCommand), ["sync"]],
   };
+}
+
+function releaseCommand(layer: Layer) {
+  switch (layer.kind) {
+    case "array":
+      return ["mdadm", "--stop", layer.array.path] as const;
+    case "encrypted":
+      return ["cryptsetup", "close", layer.volume.name] as const;
+    case "volume":
+      return deactivateCommand(layer.group);
+  }
 }

@@ -1,28 +1,19 @@
 import type { Disk } from "../hardware.ts";
 import { deriveUuid } from "../identity.ts";
-import type { Command, Step } from "../step.ts";
+import type { Step } from "../step.ts";
+import { divide, type Size } from "./size.ts";
 
 const mebibyte = 2 ** 20;
 
-/** Roles in the order they lie on every system disk. Types are sgdisk's codes for GPT type GUIDs. */
-const fixedPartitions = [
-  { role: "bios-boot", typeCode: "ef02", sizeBytes: mebibyte },
-  { role: "esp", typeCode: "ef00", sizeBytes: 512 * mebibyte },
-  { role: "config-drive", typeCode: "8300", sizeBytes: mebibyte },
-] as const;
-
-export type PartitionRole = (typeof fixedPartitions)[number]["role"] | "root";
-
-/** A Linux file system, or a member of a Linux RAID array. */
-export type RootTypeCode = "8300" | "fd00";
-
 export interface Partition {
-  role: PartitionRole;
+  /** Of the layout, or one of `bios-boot`, `esp`, `config-drive`. */
+  name: string;
   number: number;
   /** Stable path: /dev/disk/by-id/...-part2. */
   path: string;
   startBytes: number;
   sizeBytes: number;
+  /** sgdisk's code for the GPT type GUID. */
   typeCode: string;
   uuid: string;
 }
@@ -32,6 +23,14 @@ export interface DiskLayout {
   partitions: readonly Partition[];
 }
 
+/** What a job asks for on every disk of a group. */
+export interface PartitionWish {
+  name: string;
+  size: Size;
+  /** 8300: file system, 8200: swap, 8309: LUKS, 8e00: LVM, fd00: Linux RAID. */
+  typeCode: string;
+}
+
 /**
  * The primary GPT lies before the first partition; its backup, and slack for a slightly smaller spare disk, behind the
  * last.
@@ -39,31 +38,44 @@ export interface DiskLayout {
 const headBytes = mebibyte;
 const tailBytes = 2 * mebibyte;
 
-/** What a system disk needs beside its root partition. */
-export const overheadBytes = headBytes + tailBytes + fixedPartitions.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+/** Every system disk begins with these, so that any of them can be the one that is left. */
+function systemPartitions(configDriveBytes: number) {
+  return [
+    { name: "bios-boot", typeCode: "ef02", sizeBytes: mebibyte },
+    { name: "esp", typeCode: "ef00", sizeBytes: 512 * mebibyte },
+    { name: "config-drive", typeCode: "8300", sizeBytes: configDriveBytes },
+  ];
+}
 
-export const configDriveBytes = mebibyte;
+/** What a system disk needs beside the partitions of the job. */
+export function overheadBytes(configDriveBytes: number): number {
+  const own = systemPartitions(configDriveBytes).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return headBytes + tailBytes + own;
+}
 
 /**
- * Lays out one system disk: BIOS boot, ESP, config drive, and the rest as root (or as a member of its array). All
- * boundaries are multiples of 1 MiB. Every system disk carries its own copy of all four, so that any of them can be the
- * one that is left.
+ * Lays out one disk. All boundaries are multiples of 1 MiB, which suits sectors of 512 and 4096 bytes and the erase
+ * blocks below them.
+ * @param configDriveBytes undefined for a disk that is not a system disk
+ * @throws Failure `storage-invalid` (configuration)
  */
-export function layOutDisk(disk: Disk, instanceUuid: string, rootTypeCode: RootTypeCode): DiskLayout {
-  const rootBytes = Math.floor((disk.sizeBytes - overheadBytes) / mebibyte) * mebibyte;
-  const roles = [...fixedPartitions, { role: "root", typeCode: rootTypeCode, sizeBytes: rootBytes } as const];
+export function layOutDisk(
+  disk: Disk,
+  wishes: readonly PartitionWish[],
+  instanceUuid: string,
+  configDriveBytes: number | undefined,
+): DiskLayout {
+  const own = configDriveBytes === undefined ? [] : systemPartitions(configDriveBytes);
+  const ownBytes = own.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  const freeBytes = disk.sizeBytes - headBytes - tailBytes - ownBytes;
+  const sizes = divide(wishes, freeBytes, mebibyte, `on ${disk.name}`);
+  const all = [...own, ...wishes.map((wish, index) => ({ ...wish, sizeBytes: sizes[index] ?? 0 }))];
   let startBytes = headBytes;
-  const partitions = roles.map(({ role, typeCode, sizeBytes }, index) => {
+  const partitions = all.map(({ name, typeCode, sizeBytes }, index) => {
     const number = index + 1;
-    const partition = {
-      role,
-      number,
-      path: partitionPath(disk.path, number),
-      startBytes,
-      sizeBytes,
-      typeCode,
-      uuid: deriveUuid(instanceUuid, `partition ${disk.path} ${role}`),
-    };
+    const path = partitionPath(disk.path, number);
+    const uuid = deriveUuid(instanceUuid, `partition ${disk.path} ${name}`);
+    const partition = { name, number, path, startBytes, sizeBytes, typeCode, uuid };
     startBytes += sizeBytes;
     return partition;
   });
@@ -76,44 +88,34 @@ function partitionPath(disk: string, number: number): string {
   return /\d$/.test(disk) ? `${disk}p${number}` : `${disk}${number}`;
 }
 
-/** @returns the partition with that role; a layout holds each role once */
-export function partitionOf({ disk, partitions }: DiskLayout, role: PartitionRole): Partition {
-  const partition = partitions.find((candidate) => candidate.role === role);
-  if (!partition) throw new Error(`the layout of ${disk.path} has no ${role} partition`);
+/** @returns the partition of that name; a disk holds each name once */
+export function partitionOf({ disk, partitions }: DiskLayout, name: string): Partition {
+  const partition = partitions.find((candidate) => candidate.name === name);
+  if (!partition) throw new Error(`the layout of ${disk.path} has no partition ${name}`);
   return partition;
 }
 
-/** Old signatures go from the partitions up to the disk itself, so that none of them shines through the new table. */
-export function wipeStep({ name, path, serial, partitions }: Disk, index: number): Step {
-  return {
-    kind: "commands",
-    name: `wipe-${index + 1}`,
-    title: `wipe ${name} (${serial || path})`,
-    commands: [
-      ...partitions.map((partition): Command => ["wipefs", "--all", "--force", "--quiet", partition]),
-      ["wipefs", "--all", "--force", "--quiet", path],
-      ["sgdisk", "--zap-all", path],
-      ["udevadm", "settle"],
-    ],
-  };
+/** The GUID of the partition table that an instance's installation puts on a disk. */
+export function tableUuid({ path }: Pick<Disk, "path">, instanceUuid: string): string {
+  return deriveUuid(instanceUuid, `disk ${path}`);
 }
 
 /** Makes the table in one go, waits until udev shows every partition, and clears what lay at their new places. */
 export function partitionStep({ disk, partitions }: DiskLayout, instanceUuid: string, index: number): Step {
   const sector = (bytes: number) => bytes / disk.logicalSectorBytes;
   const paths = partitions.map(({ path }) => path);
-  const create = partitions.flatMap(({ number, startBytes, sizeBytes, typeCode, uuid, role }) => [
+  const create = partitions.flatMap(({ number, startBytes, sizeBytes, typeCode, uuid, name }) => [
     `--new=${number}:${sector(startBytes)}:${sector(startBytes + sizeBytes) - 1}`,
     `--typecode=${number}:${typeCode}`,
-    `--change-name=${number}:${role}`,
+    `--change-name=${number}:${name}`,
     `--partition-guid=${number}:${uuid}`,
   ]);
   return {
     kind: "commands",
     name: `partition-${index + 1}`,
-    title: `partition ${disk.name}: ${partitions.map(({ role }) => role).join(", ")}`,
+    title: `partition ${disk.name}: ${partitions.map(({ name }) => name).join(", ")}`,
     commands: [
-      ["sgdisk", `--disk-guid=${deriveUuid(instanceUuid, `disk ${disk.path}`)}`, ...create, disk.path],
+      ["sgdisk", `--disk-guid=${tableUuid(disk, instanceUuid)}`, ...create, disk.path],
       ["udevadm", "wait", "--settle", "--timeout=60", ...paths],
       ["wipefs", "--all", "--force", "--quiet", ...paths],
     ],

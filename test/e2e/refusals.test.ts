@@ -66,6 +66,37 @@ case_ mounted metalcast install /root/job/good.json
 umount /mnt/data; mkswap -q /dev/sdb; swapon /dev/sdb
 case_ swap metalcast install /root/job/good.json
 swapoff /dev/sdb
+
+blockdev --setro /dev/sdb
+case_ read-only metalcast install /root/job/good.json
+blockdev --setrw /dev/sdb
+case_ one-of-two metalcast install /root/job/one-disk.json
+case_ hint metalcast disks /root/job/hint.json
+mkfs.vfat --mbr=n -n CONFIG-2 /dev/sdb >/dev/null
+udevadm trigger --settle /dev/sdb
+case_ disks-json metalcast disks --json
+mdadm --create /dev/md9 --run --level=1 --raid-devices=2 --metadata=1.0 missing /dev/sdb 2>/dev/null
+case_ array metalcast install /root/job/good.json
+case_ array-disks metalcast disks /root/job/good.json
+mdadm --stop /dev/md9 2>/dev/null; mdadm --zero-superblock /dev/sdb; wipefs -qa /dev/sdb
+
+mkfs.ext4 -q -F /dev/sdb
+mkfifo /tmp/held /tmp/release
+unshare --mount sh -c 'mount -o ro /dev/sdb /mnt/data; echo >/tmp/held; read -r line </tmp/release' &
+read -r line </tmp/held
+case_ out-of-sight metalcast install /root/job/take-apart.json
+echo >/tmp/release; wait
+
+# As live systems do it: the root is an overlay over a file on the medium, and the medium's mount has gone with the initramfs.
+mount /dev/sdb /mnt/data
+truncate -s 64M /mnt/data/live.img; mkfs.ext4 -q -F /mnt/data/live.img
+umount /mnt/data; mount -o ro /dev/sdb /mnt/data
+mkdir -p /mnt/live /mnt/root /tmp/upper /tmp/work
+mount -o ro,loop /mnt/data/live.img /mnt/live
+mount -t overlay -o lowerdir=/mnt/live:/,upperdir=/tmp/upper,workdir=/tmp/work overlay /mnt/root
+for directory in proc sys dev run srv/mirror; do mount --rbind /$directory /mnt/root/$directory; done
+umount --lazy /mnt/data
+case_ live-system chroot /mnt/root metalcast install /root/job/take-apart.json
 `;
 
 beforeAll(async () => {
@@ -95,6 +126,9 @@ beforeAll(async () => {
       "/root/job/unknown-image.json": job({ image: "debian-99" }),
       "/root/job/unknown-version.json": job({ image: "debian-12@20200101.0" }),
       "/root/job/three-disks.json": job({ disks: { count: 3 } }),
+      "/root/job/one-disk.json": job({ disks: { count: 1 }, storage: "single" }),
+      "/root/job/hint.json": job({ disks: { count: 1, match: { serial: "<in> ab1" } }, storage: "single" }),
+      "/root/job/take-apart.json": job({ wipe: { held: "take-apart" } }),
       "/root/job/no-mdadm.json": job({ image: "plain-12" }),
       "/root/job/own-wrong-hash.json": job({ image: { ...own, sha256: "0".repeat(64) } }),
       "/root/job/own-wrong-format.json": job({ image: { ...own, format: "raw" } }),
@@ -152,6 +186,18 @@ test.each([
   ["tampered", "4 written", /error: .*SHA-256.*\nhint: /],
   ["mounted", "6 untouched", /error: .*\/dev\/sdb is mounted on \/mnt\/data.*\nhint: release the disk/],
   ["swap", "6 untouched", /error: .*\/dev\/sdb is used as swap.*\nhint: release the disk/],
+  ["read-only", "3 untouched", /error: .*LAB1.*: it is read-only\nhint: lift/],
+  [
+    "one-of-two",
+    "3 untouched",
+    /error: choosing 1 disk\(s\): 2 match: \/dev\/disk\/by-id\/.*LAB0.*LAB1.*\nhint: narrow/,
+  ],
+  ["hint", "0 untouched", /LAB0 .* no: serial is "LAB0", not in "ab1"\n.*LAB1 .* taken for system/],
+  ["disks-json", "0 untouched", /"configDriveLabels":\["\/dev\/sda3"\].*"configDriveLabels":\["\/dev\/sdb"\]/],
+  ["array", "6 untouched", /error: .*LAB1.*\/dev\/md9 \(raid1\) is active on it.*\nhint: release the disk/],
+  ["array-disks", "6 untouched", /LAB0 .* could be for system\n.*LAB1 .* no: \/dev\/md9 .*\nerror: /],
+  ["out-of-sight", "6 untouched", /error: .*LAB1.*the running system lives on it: something that does not show/],
+  ["live-system", "6 untouched", /error: .*LAB1.*the running system lives on it.*\nhint: /],
 ])("%s", (name, end, text) => {
   expect(told(name)).toEqual({ end, text: expect.stringMatching(text) });
 });

@@ -38,6 +38,8 @@ export interface InstallationRun {
   rescueFiles?: Record<string, string>;
   /** Run the rescue system in QEMU with this firmware instead of User Mode Linux. */
   qemuFirmware?: "uefi" | "bios";
+  /** Cuts the power when it fires. */
+  signal?: AbortSignal;
 }
 
 export interface InstallationOutcome {
@@ -52,7 +54,16 @@ export async function installServer(
   installation: InstallationRun,
   emit: Emit,
 ): Promise<InstallationOutcome> {
-  const { job, files = {}, hostPorts = [], shares = {}, prefix = [], rescueFiles = {}, qemuFirmware } = installation;
+  const {
+    job,
+    files = {},
+    hostPorts = [],
+    shares = {},
+    prefix = [],
+    rescueFiles = {},
+    qemuFirmware,
+    signal,
+  } = installation;
   const messages: string[] = [];
   const rescue = {
     command: [...prefix, "metalcast", "--json", "install", "/root/job/job.json"],
@@ -63,6 +74,7 @@ export async function installServer(
     },
     shares,
     timeoutMs: 20 * 60_000,
+    ...(signal && { signal }),
     onLine: (line: string) => {
       const event = parseEvent(line);
       if (event) return emit(event);

@@ -33,7 +33,7 @@ phoneHome: { url: "http://192.0.2.1/phone-home", tokenFile: ./token }
   expect(job.instance.userData).toBe("#cloud-config\n");
   expect(job.phoneHome?.token.reveal()).toBe("s3cret-token");
   expect(JSON.stringify(job)).not.toContain("s3cret");
-  expect(job.disks.match.size).toEqual({ operator: ">=", bytes: 400e9 });
+  expect(job.disks).toEqual({ system: { count: 2, match: { size: [{ operator: ">=", values: [400e9] }] } } });
 });
 
 test("every wrong field is told at once, with its path", async () => {
@@ -58,6 +58,24 @@ colour: blue
   ]) {
     expect(message).toContain(field);
   }
+});
+
+test.each([
+  ["{ count: 0, match: { size: big } }", ["disks.count:", 'disks.match.size: "big" is not a size']],
+  ["{ match: { size: 60 } }", ["disks.count:", "disks.match.size: 60 is read as a number"]],
+  ["{ count: 1, match: { serial: [A, '!= B'] } }", ["disks.match.serial: in a list"]],
+  [
+    "{ system: { count: 0 }, backup: { count: 1, match: { model: ['>= A'] } } }",
+    ["disks.system.count:", "disks.backup.match.model.0:"],
+  ],
+  ["{ backup: { count: 1 } }", ['disks: expected a count, or groups of which one is "system"']],
+  ["{ system: { count: 1 }, Back_up: { count: 1 } }", ["disks.Back_up: expected a group's name"]],
+  ["{ count: 1, colour: blue }", ['disks: Unrecognized key: "colour"']],
+])("disks that are wrong are told of in the form that was meant: %s", async (disks, problems) => {
+  const text = `image: debian-12\nmirror: file:///m\nstorage: single\ninstance: { hostname: a }\ndisks: ${disks}\n`;
+  await expect(load(text)).rejects.toMatchObject({
+    data: { problems: problems.map((problem) => expect.stringContaining(problem)) },
+  });
 });
 
 test.each([

@@ -1,6 +1,7 @@
 import type { Disk, Hardware } from "../../installer/hardware.ts";
 import { type Job, parseJob } from "../../installer/job.ts";
 import type { PlannableImage } from "../../installer/plannable-image.ts";
+import type { StackedDevice } from "../../installer/wipe/stack.ts";
 import type { Manifest } from "../../mirror/index.ts";
 
 const gibibyte = 2 ** 30;
@@ -9,18 +10,24 @@ export function sampleDisk(letter: string, overrides: Partial<Disk> = {}): Disk 
   return {
     name: `/dev/sd${letter}`,
     path: `/dev/disk/by-id/ata-SAMPLE_${letter.toUpperCase()}`,
+    links: [`/dev/disk/by-id/ata-SAMPLE_${letter.toUpperCase()}`, `/dev/disk/by-path/pci-0000:00:1f.2-ata-${letter}`],
     sizeBytes: 8 * gibibyte,
     logicalSectorBytes: 512,
     model: "SAMPLE",
     vendor: "ATA",
     serial: letter.toUpperCase(),
     wwn: "",
+    hctl: "",
     transport: "sata",
     rotational: false,
     readOnly: false,
+    tableUuid: "",
     partitions: [],
     heldBy: [],
+    heldOutOfSight: false,
     holdsRunningSystem: false,
+    fault: undefined,
+    configDriveLabels: [],
     ...overrides,
   };
 }
@@ -30,8 +37,39 @@ export function sampleHardware(overrides: Partial<Hardware> = {}): Hardware {
     firmware: "uefi",
     systemUuid: "4c4c4544-0042-4a10-8053-b4c04f4d3132",
     memoryBytes: 8 * gibibyte,
+    kernelRelease: "6.1.0-40-amd64",
     consoles: ["console=tty0", "console=ttyS0,115200"],
     disks: [sampleDisk("a"), sampleDisk("b")],
+    stack: (overrides.disks ?? [sampleDisk("a"), sampleDisk("b")]).map(({ name, sizeBytes }) =>
+      sampleDevice(name, "disk", [], { sizeBytes }),
+    ),
+    ...overrides,
+  };
+}
+
+/** Part of a storage stack, by default with nothing on it. */
+export function sampleDevice(
+  name: string,
+  kind: StackedDevice["kind"],
+  on: readonly string[],
+  overrides: Partial<StackedDevice> = {},
+): StackedDevice {
+  return {
+    name,
+    kind,
+    on,
+    sizeBytes: gibibyte,
+    links: [],
+    number: kind === "partition" ? Number(/\d+$/.exec(name)?.[0]) : undefined,
+    mountPoints: [],
+    swaps: [],
+    signatures: [],
+    partOf: [],
+    contentOffset: undefined,
+    mappingName: kind === "mapping" ? name.slice("/dev/".length) : undefined,
+    array: kind === "array" ? { state: "clean", level: "raid1" } : undefined,
+    bcacheStop: undefined,
+    erasure: kind === "disk" ? { discards: false, secure: { obstacle: "a sample" } } : undefined,
     ...overrides,
   };
 }

@@ -1,7 +1,7 @@
 import { appendFile, chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { build } from "esbuild";
 import { formatCommand } from "../../common/run.ts";
+import { bundle } from "./bundle.ts";
 import { packInitramfs, type RescueSystem } from "./rescue-system.ts";
 
 const scripts = new URL("./rescue/", import.meta.url);
@@ -64,20 +64,8 @@ async function writeTo(path: string, content: string): Promise<void> {
   if (content.startsWith("#!")) await chmod(path, 0o755);
 }
 
-/** `metalcast` and all that it imports as one file, so that Node under an emulated processor starts quickly. */
-async function bundleCommandLine(): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [commandLine.pathname],
-    bundle: true,
-    write: false,
-    format: "esm",
-    platform: "node",
-    target: "node24",
-    // Loaded by builds alone, and not made for bundles.
-    external: ["@cyclonedx/cyclonedx-library"],
-    banner: { js: 'import { createRequire } from "node:module"; const require = createRequire(import.meta.url);' },
-  });
-  const [bundle] = outputFiles;
-  if (bundle === undefined) throw new Error("esbuild made no bundle of cli.ts");
-  return bundle.text;
+/** `metalcast` itself. */
+function bundleCommandLine(): Promise<string> {
+  // Loaded by builds alone, and not made for bundles.
+  return bundle({ entryPoints: [commandLine.pathname], external: ["@cyclonedx/cyclonedx-library"] });
 }

@@ -1,0 +1,150 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bundle } from "../lab/bundle.ts";
+import { createServer, type Server } from "../lab/server.ts";
+
+/** Each case makes two of three disks dirty in a rescue system with real md, LVM and LUKS, and wipes them. */
+let directory: string;
+let server: Server;
+let transcript: string[];
+
+const mebibyte = 2 ** 20;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "lab-"));
+  const disks = [256, 256, 48].map((size, index) => ({ serial: `LAB${index}`, sizeBytes: size * mebibyte }));
+  server = await createServer({ name: "dirty-disks", directory: `${directory}/server`, disks, memoryMiB: 1024 });
+  const { lines } = await server.runRescue({
+    command: ["/root/job/run"],
+    files: {
+      "/root/job/run": await readFile(new URL("./dirty-disks.sh", import.meta.url), "utf8"),
+      "/root/job/wipe.mjs": await bundle({ stdin: { contents: wipeProgram, resolveDir, loader: "ts" } }),
+      "/root/job/labels.mjs": labelsProgram,
+      "/root/job/key": "a key",
+    },
+    timeoutMs: 10 * 60_000,
+  });
+  transcript = lines;
+});
+
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+const resolveDir = new URL("../..", import.meta.url).pathname;
+
+/** `wipe.mjs HELD DEPTH DISK...` does what an installation does with these disks before it lays them out. */
+const wipeProgram = `
+  import { observeCommands } from "./common/run.ts";
+  import { discoverHardware } from "./installer/hardware.ts";
+  import { wipeSteps } from "./installer/wipe/plan-wipe.ts";
+  import { runTakeApart, runWipe } from "./installer/wipe/run-wipe.ts";
+
+  const [held, depth, ...names] = process.argv.slice(2);
+  let stops = 0;
+  observeCommands((command) => {
+    if (command.startsWith("mdadm --stop")) stops += 1;
+  });
+  const options = { signal: new AbortController().signal, advance: () => {} };
+  try {
+    const { disks, stack } = await discoverHardware();
+    const chosen = disks.filter(({ name }) => names.includes(name));
+    for (const step of wipeSteps(chosen, stack, { held, depth })) {
+      await (step.kind === "wipe" ? runWipe(step, options) : runTakeApart(step, options));
+    }
+  } catch (error) {
+    console.log("error " + error.code + ": " + error.message);
+    process.exitCode = error.exitCode ?? 99;
+  }
+  if (stops > 0) console.log("stopped " + stops + " arrays");
+`;
+
+/**
+ * `labels.mjs zfs|bcache DISK...` writes what their own tools would, for the rescue system has none. ZFS On-Disk
+ * Specification, 1.2 and 1.3: four labels of 256 KiB, each with uberblocks of 1 KiB in its second half, whose magic is
+ * 0x00bab10c. bcache: include/uapi/linux/bcache.h, struct cache_sb, of a backing device without a cache.
+ */
+const labelsProgram = `
+  import { openSync, writeSync, fsyncSync, closeSync, readFileSync } from "node:fs";
+  const [kind, ...disks] = process.argv.slice(2);
+  const kibibyte = 1024;
+  for (const disk of disks) {
+    const size = 512 * Number(readFileSync("/sys/class/block/" + disk.slice(5) + "/size", "utf8"));
+    const handle = openSync(disk, "r+");
+    if (kind === "zfs") {
+      const uberblock = Buffer.alloc(kibibyte);
+      uberblock.writeBigUInt64LE(0x00bab10cn, 0);
+      uberblock.writeBigUInt64LE(5000n, 8);
+      for (const label of [0, 256 * kibibyte, size - 512 * kibibyte, size - 256 * kibibyte])
+        for (let index = 0; index < 128; index += 1) writeSync(handle, uberblock, 0, kibibyte, label + (128 + index) * kibibyte);
+    } else {
+      const superblock = Buffer.alloc(4096);
+      superblock.writeBigUInt64LE(8n, 8);
+      superblock.writeBigUInt64LE(1n, 16);
+      superblock.write("c68573f64e1a45ca8265f57f48ba6d81", 24, "hex");
+      superblock.write("11111111222243338444555555555555", 40, "hex");
+      superblock.writeBigUInt64LE(16n, 184);
+      superblock.writeUInt16LE(1, 192);
+      superblock.writeBigUInt64LE(checksum(superblock.subarray(8, 208)), 0);
+      writeSync(handle, superblock, 0, 4096, 4096);
+    }
+    fsyncSync(handle);
+    closeSync(handle);
+  }
+  /** CRC-64 of ECMA-182, inverted before and after. */
+  function checksum(bytes) {
+    const mask = 0xffffffffffffffffn;
+    let crc = mask;
+    for (const byte of bytes) {
+      crc ^= BigInt(byte) << 56n;
+      for (let bit = 0; bit < 8; bit += 1) crc = ((crc << 1n) ^ (crc >> 63n ? 0x42f0e1eba9ea3693n : 0n)) & mask;
+    }
+    return crc ^ mask;
+  }
+`;
+
+const told = (name: string) => transcript.find((line) => line.startsWith(`${name}: `));
+
+test("every disk was made dirty as it was meant to be", () => {
+  expect(transcript.filter((line) => line.startsWith("setup failed"))).toEqual([]);
+  expect(transcript).toEqual(expect.arrayContaining(["resync", "zfs_member", "bcache", "bcache is active"]));
+});
+
+test.each([
+  "md-1.2-and-degraded",
+  "md-1.0-and-0.90",
+  "md-resyncing",
+  "lvm-of-the-same-name",
+  "luks-and-swap",
+  "btrfs",
+  "zfs-and-bcache",
+  "tables",
+  "shared",
+  "zero",
+])("%s is gone, and the third disk is as it was", (name) => {
+  expect(told(name), transcript.join("\n")).toBe(`${name}: 0, foreign kept, 1 foreign volume`);
+});
+
+test.each([
+  ["md-1.2-refused", 6, /disk-held: refusing to wipe .*\/dev\/md\d+ is mounted on \/mnt\/old/],
+  ["shared-refused", 6, /storage-spans-other-disks: .*array elsewhere:shared also lies on \/dev\/sdc/],
+  ["secure", 3, /wipe-depth-unsupported: .*neither an NVMe drive/],
+  ["discard", 3, /wipe-depth-unsupported: .*takes no discards/],
+])("%s", (name, exitCode, message) => {
+  expect(told(name), transcript.join("\n")).toBe(`${name}: ${exitCode}, foreign kept, 1 foreign volume`);
+  expect(transcript[transcript.indexOf(told(name) ?? "") - 1]).toMatch(message);
+});
+
+test("no array came back while it was taken apart, though udev assembles what it sees", () => {
+  const before = (name: string) => transcript[transcript.indexOf(told(name) ?? "") - 1];
+  expect(before("md-1.2-and-degraded")).toBe("stopped 2 arrays");
+  expect(before("md-1.0-and-0.90")).toBe("stopped 2 arrays");
+  expect(before("md-resyncing")).toBe("stopped 1 arrays");
+});
+
+test("zeros are all that is left of a disk that is overwritten", () => {
+  expect(transcript).toContain("0 bytes are left");
+});

@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import { describeCommands } from "../../../installer/describe-plan.ts";
+import { plan } from "../../../installer/plan.ts";
+import type { Step } from "../../../installer/step.ts";
+import { sampleDisk, sampleHardware, sampleImage, sampleJob } from "../samples.ts";
+
+const planFor = (instance: object, logicalSectorBytes = 512) => {
+  const disks = ["a", "b"].map((letter) => sampleDisk(letter, { logicalSectorBytes }));
+  return plan(
+    sampleJob({ instance: { hostname: "web-1", ...instance } }),
+    sampleHardware({ disks }),
+    sampleImage({ unpackedBytes: 2 ** 30 }),
+  );
+};
+
+function stepOf<Kind extends Step["kind"]>(steps: readonly Step[], kind: Kind): Extract<Step, { kind: Kind }> {
+  const step = steps.find((candidate): candidate is Extract<Step, { kind: Kind }> => candidate.kind === kind);
+  if (!step) throw new Error(`the plan has no step of the kind ${kind}`);
+  return step;
+}
+
+test.each([
+  { sectorBytes: 512, format: "iso9660", shown: "write ISO 9660 config-2" },
+  { sectorBytes: 4096, format: "fat", shown: "write FAT config-2" },
+])("disks with sectors of $sectorBytes bytes get $format", ({ sectorBytes, format, shown }) => {
+  const made = planFor({}, sectorBytes);
+  expect(stepOf(made.steps, "config-drive")).toMatchObject({ format, sizeBytes: 2 ** 20 });
+  expect(describeCommands(made)).toContain(shown);
+});
+
+test("the partition is as large as the user data needs", () => {
+  const made = planFor({ userData: "x".repeat(3 * 2 ** 20) });
+  expect(stepOf(made.steps, "config-drive").sizeBytes).toBe(4 * 2 ** 20);
+});
+
+test("a network with bridges is written to the target, any other to the config drive", () => {
+  const lan = { ethernets: { lan0: { mac: "52:54:00:00:00:01" } } };
+  const where = (network: object) => {
+    const { steps } = planFor({ network });
+    const targetFiles = steps.flatMap((step) =>
+      step.kind === "write-files" ? step.files.map(({ path }) => path) : [],
+    );
+    return {
+      inTarget: targetFiles.includes("/etc/cloud/cloud.cfg.d/99-metalcast-network.cfg"),
+      onDrive: stepOf(steps, "config-drive").files.some(({ path }) => path.endsWith("/network_data.json")),
+    };
+  };
+  expect(where(lan)).toEqual({ inTarget: false, onDrive: true });
+  const bridges = { br0: { links: ["lan0"], dhcp4: true } };
+  expect(where({ ...lan, bridges })).toEqual({ inTarget: true, onDrive: false });
+});
