@@ -16,7 +16,8 @@ export function describePlan(plan: Plan): string {
     `disks       ${plan.disks.join("\n            ")}`,
   ];
   const rows = plan.steps.map(({ name, title }, index) => [String(index + 1), name, title]);
-  return `${facts.join("\n")}\n\n${formatTable(["#", "step", "what happens"], rows)}`;
+  const warnings = plan.warnings.map((warning) => `warning     ${warning}`);
+  return `${[...facts, ...warnings].join("\n")}\n\n${formatTable(["#", "step", "what happens"], rows)}`;
 }
 
 /** Every command and every file of the plan, in order, as `install --dry-run` prints it. */

@@ -1,5 +1,5 @@
 import { mkdir } from "node:fs/promises";
-import { type Emit, type Event, reportOperation, reportStep } from "../common/event.ts";
+import { type Emit, type Event, note, reportOperation, reportStep } from "../common/event.ts";
 import { eventStream } from "../common/event-stream.ts";
 import { Failure } from "../common/failure.ts";
 import { withLock } from "../common/file-lock.ts";
@@ -18,6 +18,7 @@ import { cleanUp, type OnFailure } from "./release.ts";
 import type { Step } from "./step.ts";
 import { openEncrypted } from "./storage/open-encrypted.ts";
 import { waitForSync } from "./storage/wait-for-sync.ts";
+import { withoutAutoAssembly } from "./wipe/auto-assembly.ts";
 import { runTakeApart, runWipe } from "./wipe/run-wipe.ts";
 import { writeFiles } from "./write-files.ts";
 
@@ -47,8 +48,10 @@ export function execute(plan: Plan, options: ExecuteOptions = {}): AsyncGenerato
     const subject = `${plan.image} as ${plan.hostname}`;
     await reportOperation(tell, { operation: "installation", subject }, async () => {
       checkRoot("installing");
+      for (const warning of plan.warnings) note(tell, warning);
       await checkPrograms(plan.steps);
-      await alone(signal, () => carryOut(plan, { onFailure: options.onFailure ?? "clean", journal, tell, signal }));
+      const surroundings = { onFailure: options.onFailure ?? "clean", journal, tell, signal };
+      await alone(signal, () => withoutAutoAssembly(() => carryOut(plan, surroundings)));
     });
   });
 }

@@ -1,13 +1,13 @@
 import { Failure } from "../common/failure.ts";
-import { Secret } from "../common/secret.ts";
 import type { ImageFacts } from "../mirror/index.ts";
 import { type BootContext, type Family, type Firmware, findFamily } from "./boot/family.ts";
 import { firmwareEntriesStep } from "./boot/firmware-step.ts";
 import type { LoaderPlaces } from "./boot/make-unbootable.ts";
 import { chooseDisks } from "./choose-disks.ts";
-import { configDriveFiles } from "./config-drive/documents.ts";
+import { configDriveFiles, hideData } from "./config-drive/documents.ts";
 import { type ConfigDriveFormat, configDriveFormat } from "./config-drive/format.ts";
 import { networkConfigFiles } from "./config-drive/network-config.ts";
+import { type SeededConfigDrive, seedConfigDrive } from "./config-drive/seed.ts";
 import { sizeConfigDrive } from "./config-drive/size.ts";
 import { identifyDisk } from "./disk-identity.ts";
 import { systemGroup } from "./disk-request.ts";
@@ -36,6 +36,8 @@ export interface Plan {
   disks: readonly string[];
   /** Where boot loaders go. */
   loaders: readonly LoaderPlaces[];
+  /** What people should know of, and what is done about it. */
+  warnings: readonly string[];
   /** Where the target is mounted while it is being installed. */
   target: string;
   steps: readonly Step[];
@@ -56,6 +58,8 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
   const { groups, instanceUuid, wipe } = chooseDisks(job, hardware, smallest, target);
   const disks = groups.flatMap((group) => group.disks);
   const configDrive = sizeUp(job, groups, instanceUuid);
+  const untouched = hardware.disks.filter((disk) => !disks.includes(disk));
+  const seeded = seedConfigDrive(configDrive.files, untouched);
   const firmware = chooseFirmware(job, hardware, facts);
   const layout = layOut(fullLayout(job.storage), groups, {
     instanceUuid,
@@ -85,6 +89,7 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
     firmware,
     disks: disks.map(({ path }) => path),
     loaders: layout.disks.map((disk) => ({ disk: disk.disk.path, esp: partitionOf(disk, "esp").path })),
+    warnings: seeded.warnings,
     target,
     steps: [
       checkDisksStep(wipe, disks),
@@ -92,7 +97,7 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
       ...storageSteps(layout, instanceUuid, target),
       configDriveStep(job, layout, configDrive),
       layStep(image),
-      configureStep(job, boot, family, instanceUuid),
+      configureStep(job, boot, family, instanceUuid, seeded),
       ...family.steps(boot),
       ...(hardware.firmware === "uefi" && firmware.includes("uefi")
         ? [firmwareEntriesStep(boot, family, facts, job.bootOrder)]
@@ -175,7 +180,6 @@ function sizeUp({ instance }: Job, groups: readonly DiskGroup[], instanceUuid: s
   return { files, format: configDriveFormat(sectorBytes), sizeBytes: sizeConfigDrive(files, sectorBytes) };
 }
 
-/** User and vendor data often carry passwords: they are hidden in the plan. */
 function configDriveStep({ instance }: Job, { disks }: Layout, { files, format, sizeBytes }: ConfigDrive): Step {
   return {
     kind: "config-drive",
@@ -184,10 +188,7 @@ function configDriveStep({ instance }: Job, { disks }: Layout, { files, format, 
     partitions: disks.map((disk) => partitionOf(disk, "config-drive").path),
     sizeBytes,
     format,
-    files: [...files].map(([path, content]) => ({
-      path,
-      content: /\/(user_data|vendor_data\.json)$/.test(path) ? new Secret(content) : content,
-    })),
+    files: hideData(files),
   };
 }
 
@@ -207,7 +208,13 @@ function layStep({ facts, content }: PlannableImage): Step {
   };
 }
 
-function configureStep({ instance, phoneHome }: Job, boot: BootContext, family: Family, instanceUuid: string): Step {
+function configureStep(
+  { instance, phoneHome }: Job,
+  boot: BootContext,
+  family: Family,
+  instanceUuid: string,
+  seeded: SeededConfigDrive,
+): Step {
   const { layout } = boot;
   return {
     kind: "write-files",
@@ -218,6 +225,7 @@ function configureStep({ instance, phoneHome }: Job, boot: BootContext, family: 
       ...storageFiles(layout),
       ...family.files(boot),
       ...networkConfigFiles(instance.network),
+      ...seeded.files,
       ...(phoneHome ? phoneHomeFiles({ ...phoneHome, instanceUuid }) : []),
     ],
   };

@@ -1,3 +1,4 @@
+import { Secret } from "../../common/secret.ts";
 import type { Instance } from "./instance.ts";
 import { hasBridges } from "./interface-name.ts";
 import { networkData } from "./network-data.ts";
@@ -83,4 +84,12 @@ export function configDriveFiles(instance: Instance, uuid: string): Map<string, 
     }
   }
   return files.set("ec2/latest/meta-data.json", json(ec2MetaData(instance, uuid)));
+}
+
+/** User and vendor data often carry passwords: they are hidden in a plan. */
+export function hideData(files: ReadonlyMap<string, string>): { path: string; content: string | Secret }[] {
+  return [...files].map(([path, content]) => ({
+    path,
+    content: /\/(user_data|vendor_data\.json)$/.test(path) ? new Secret(content) : content,
+  }));
 }

@@ -15,12 +15,13 @@ const rules = [
 ];
 
 /**
- * While it works, udev assembles nothing. Closing a device that was written to is an event, on which udev would start
+ * While it works, udev assembles nothing, neither what is being taken apart nor what an old superblock in the middle of
+ * a new partition speaks of. Closing a device that was written to is an event, on which udev would start
  * again what has just been stopped. udev(7): a link to /dev/null in /run hides the rules of that name in /usr/lib;
  * those of an administrator in /etc stay.
  */
 export async function withoutAutoAssembly<T>(work: () => Promise<T>): Promise<T> {
-  const doing = "keeping udev from assembling what is being taken apart";
+  const doing = "keeping udev from assembling what lies on the disks";
   await mkdir(directory, { recursive: true });
   const masks: string[] = [];
   try {

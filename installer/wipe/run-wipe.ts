@@ -4,7 +4,6 @@ import type { Advance } from "../../common/event.ts";
 import type { Failure } from "../../common/failure.ts";
 import type { Step } from "../step.ts";
 import type { WipeAction } from "./action.ts";
-import { withoutAutoAssembly } from "./auto-assembly.ts";
 import { perform } from "./perform.ts";
 import { heldBy } from "./plan-wipe.ts";
 import { assertClean, findRemains } from "./prove-clean.ts";
@@ -24,57 +23,54 @@ const rounds = 8;
 const pauseMs = 500;
 
 /**
- * Releases disks from the top of the stack down, looking anew before every round.
+ * Releases disks from the top of the stack down, looking anew before every round. Within `withoutAutoAssembly`.
  * @throws Failure `disk-held` (refused) for what can't be released, `disk-holds-running-system` (refused)
  */
-export function runTakeApart(
+export async function runTakeApart(
   { title, disks }: Pick<Extract<Step, { kind: "take-apart" }>, "title" | "disks">,
   options: WipeOptions,
 ): Promise<void> {
-  return withoutAutoAssembly(async () => {
-    const named = await Promise.all(disks.map(nameDisk));
-    let failure: Failure | undefined;
-    for (let round = 0; round < rounds; round += 1) {
-      if (round > 0) await delay(pauseMs, undefined, { signal: options.signal });
-      const actions = takeApart(await inspectStack(options.signal), named);
-      if (actions.length === 0) return;
-      failure = await perform([...actions, settle], { ...options, doing: title });
-    }
-    const stack = await inspectStack(options.signal);
-    if (takeApart(stack, named).length === 0) return;
-    throw heldBy(
-      stack,
-      named.map(({ name }) => name),
-      failure,
-    );
-  });
+  const named = await Promise.all(disks.map(nameDisk));
+  let failure: Failure | undefined;
+  for (let round = 0; round < rounds; round += 1) {
+    if (round > 0) await delay(pauseMs, undefined, { signal: options.signal });
+    const actions = takeApart(await inspectStack(options.signal), named);
+    if (actions.length === 0) return;
+    failure = await perform([...actions, settle], { ...options, doing: title });
+  }
+  const stack = await inspectStack(options.signal);
+  if (takeApart(stack, named).length === 0) return;
+  throw heldBy(
+    stack,
+    named.map(({ name }) => name),
+    failure,
+  );
 }
 
 /**
- * Makes a free disk blank and proves it: partitions' content, then the table, then what the job's depth asks for.
+ * Makes a free disk blank and proves it: partitions' content, then the table, then what the job's depth asks for. Within
+ * `withoutAutoAssembly`.
  * @throws Failure `disk-held` (refused), `disk-not-clean` (failed), `wipe-depth-unsupported` (configuration)
  */
-export function runWipe(
+export async function runWipe(
   { title, disk: path, wipe }: Pick<Extract<Step, { kind: "wipe" }>, "title" | "disk" | "wipe">,
   options: WipeOptions,
 ): Promise<void> {
-  return withoutAutoAssembly(async () => {
-    const disk = await nameDisk(path);
-    const performOptions = { ...options, doing: title };
-    const stack = await inspectStack(options.signal);
-    if (takeApart(stack, [disk]).length > 0) throw heldBy(stack, [disk.name]);
-    const { partitions, disk: table, depth } = wipeDisk(stack, disk, wipe);
+  const disk = await nameDisk(path);
+  const performOptions = { ...options, doing: title };
+  const stack = await inspectStack(options.signal);
+  if (takeApart(stack, [disk]).length > 0) throw heldBy(stack, [disk.name]);
+  const { partitions, disk: table, depth } = wipeDisk(stack, disk, wipe);
 
-    const paths = stack
-      .filter(({ kind, on }) => kind === "partition" && on.includes(disk.name))
-      .map((partition) => stablePath(partition, [disk]));
-    await repeat(disk, partitions, performOptions, () => findSignatures(paths, options.signal));
-    await repeat(disk, table, performOptions, () => findRemains(disk, options.signal));
-    if (depth.length === 0) return;
-    const failure = await perform([...depth, settle], performOptions);
-    if (failure) throw failure;
-    assertClean(disk, await findRemains(disk, options.signal), undefined);
-  });
+  const paths = stack
+    .filter(({ kind, on }) => kind === "partition" && on.includes(disk.name))
+    .map((partition) => stablePath(partition, [disk]));
+  await repeat(disk, partitions, performOptions, () => findSignatures(paths, options.signal));
+  await repeat(disk, table, performOptions, () => findRemains(disk, options.signal));
+  if (depth.length === 0) return;
+  const failure = await perform([...depth, settle], performOptions);
+  if (failure) throw failure;
+  assertClean(disk, await findRemains(disk, options.signal), undefined);
 }
 
 const settle: WipeAction = { kind: "run", command: ["udevadm", "settle"] };

@@ -40,6 +40,7 @@ const resolveDir = new URL("../..", import.meta.url).pathname;
 const wipeProgram = `
   import { observeCommands } from "./common/run.ts";
   import { discoverHardware } from "./installer/hardware.ts";
+  import { withoutAutoAssembly } from "./installer/wipe/auto-assembly.ts";
   import { wipeSteps } from "./installer/wipe/plan-wipe.ts";
   import { runTakeApart, runWipe } from "./installer/wipe/run-wipe.ts";
 
@@ -52,9 +53,10 @@ const wipeProgram = `
   try {
     const { disks, stack } = await discoverHardware();
     const chosen = disks.filter(({ name }) => names.includes(name));
-    for (const step of wipeSteps(chosen, stack, { held, depth })) {
-      await (step.kind === "wipe" ? runWipe(step, options) : runTakeApart(step, options));
-    }
+    const steps = wipeSteps(chosen, stack, { held, depth });
+    await withoutAutoAssembly(async () => {
+      for (const step of steps) await (step.kind === "wipe" ? runWipe(step, options) : runTakeApart(step, options));
+    });
   } catch (error) {
     console.log("error " + error.code + ": " + error.message);
     process.exitCode = error.exitCode ?? 99;

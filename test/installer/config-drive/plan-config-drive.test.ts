@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { describeCommands } from "../../../installer/describe-plan.ts";
+import { describeCommands, describePlan } from "../../../installer/describe-plan.ts";
 import { plan } from "../../../installer/plan.ts";
 import type { Step } from "../../../installer/step.ts";
 import { sampleDisk, sampleHardware, sampleImage, sampleJob } from "../samples.ts";
@@ -48,4 +48,29 @@ test("a network with bridges is written to the target, any other to the config d
   expect(where(lan)).toEqual({ inTarget: false, onDrive: true });
   const bridges = { br0: { links: ["lan0"], dhcp4: true } };
   expect(where({ ...lan, bridges })).toEqual({ inTarget: true, onDrive: false });
+});
+
+test("a config drive on a disk that stays does not win over ours, and that is told", () => {
+  const old = sampleDisk("c", { configDriveLabels: ["/dev/sdc3"] });
+  const job = sampleJob({
+    disks: { count: 2, match: { serial: ["A", "B"] } },
+    instance: { hostname: "web-1", userData: "#!/bin/sh\necho hunter2\n" },
+  });
+  const made = plan(job, sampleHardware({ disks: [sampleDisk("a"), sampleDisk("b"), old] }), sampleImage());
+  expect(made.warnings).toEqual([expect.stringMatching(/^\/dev\/sdc3 of \S+_C has the label config-2/)]);
+  expect(describePlan(made)).toContain("warning     /dev/sdc3");
+  const [configure] = made.steps.filter(({ name }) => name === "configure");
+  const files = configure?.kind === "write-files" ? configure.files : [];
+  const seeds = files.filter(({ path }) => path.startsWith("/var/lib/cloud/seed/config_drive/"));
+  expect(seeds).toContainEqual({
+    path: "/var/lib/cloud/seed/config_drive/openstack/latest/meta_data.json",
+    mode: 0o600,
+    content: expect.stringContaining("web-1"),
+  });
+  expect(JSON.stringify(made)).not.toContain("hunter2");
+});
+
+test("one on a disk that is wiped is no matter", () => {
+  const disks = ["a", "b"].map((letter) => sampleDisk(letter, { configDriveLabels: [`/dev/sd${letter}3`] }));
+  expect(plan(sampleJob(), sampleHardware({ disks }), sampleImage()).warnings).toEqual([]);
 });
