@@ -1,11 +1,14 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import { addGlobalOptions, runCommandLine } from "./common/command-line.ts";
+import { eventSchema } from "./common/event.ts";
+import { addSchemaCommand } from "./common/schema-command.ts";
 import { addFactoryCommands } from "./factory/commands.ts";
 import { openOwnImage } from "./factory/own-image.ts";
 import { addInstallerCommands } from "./installer/commands.ts";
 import { addPhoneHomeCommands } from "./installer/phone-home/commands.ts";
 import { addMirrorCommands } from "./mirror/commands.ts";
+import { manifestSchema } from "./mirror/manifest.ts";
 
 const program = addGlobalOptions(new Command("metalcast"))
   .description("Cast cloud images onto bare metal")
@@ -25,5 +28,6 @@ addFactoryCommands(program);
 addMirrorCommands(program);
 addInstallerCommands(program, { openOwnImage });
 addPhoneHomeCommands(program);
+addSchemaCommand(program, { event: eventSchema, manifest: manifestSchema });
 
 process.exitCode = await runCommandLine(program, process.argv.slice(2));

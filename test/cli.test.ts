@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { execa } from "execa";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -26,7 +27,7 @@ test("help shows examples first, and every verb", async () => {
   for (const verb of [
     ...["images", "build", "inspect", "convert", "nightly"],
     ...["publish", "list", "promote", "prune"],
-    ...["disks", "plan", "install", "phone-home"],
+    ...["disks", "plan", "install", "phone-home", "schema"],
   ]) {
     expect(stdout).toMatch(new RegExp(`^ +${verb} `, "m"));
   }
@@ -57,4 +58,14 @@ test("results are JSON with --json, before or after the verb", async () => {
   const [before, after] = await Promise.all([metalcast("--json", "images"), metalcast("images", "--json")]);
   expect(JSON.parse(before.stdout)).toEqual(expect.arrayContaining([expect.objectContaining({ name: "debian-12" })]));
   expect(after.stdout).toBe(before.stdout);
+});
+
+test("the schema of events is one that other tools can check events with", async () => {
+  const schema = JSON.parse((await metalcast("schema", "event")).stdout);
+  // Formats need a package of their own; kinds and fields are what matters here.
+  const isEvent = new Ajv2020({ validateFormats: false }).compile(schema);
+  const event = { version: 1, time: "2026-01-01T00:00:00.000Z", kind: "note", text: "hello" };
+  expect(isEvent(event)).toBe(true);
+  expect(isEvent({ ...event, kind: "rumor" })).toBe(false);
+  expect(await metalcast("schema", "rumor")).toMatchObject({ exitCode: 2 });
 });
