@@ -58,7 +58,7 @@ export function execute(plan: Plan, options: ExecuteOptions = {}): AsyncGenerato
 
 const runDirectory = "/run/metalcast";
 
-function alone(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
+async function alone(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
   const ifHeld = () =>
     new Failure({
       code: "installation-running",
@@ -66,9 +66,8 @@ function alone(signal: AbortSignal, work: () => Promise<void>): Promise<void> {
       message: "installing: another installation is running on this machine",
       hint: "wait for it, or end it",
     });
-  return mkdir(runDirectory, { recursive: true }).then(() =>
-    withLock(`${runDirectory}/install.lock`, work, { ifHeld, signal }),
-  );
+  await mkdir(runDirectory, { recursive: true });
+  await withLock(`${runDirectory}/install.lock`, work, { ifHeld, signal });
 }
 
 interface Surroundings {

@@ -93,7 +93,12 @@ describe("first boots", () => {
     expect(await ask("cat /proc/mdstat")).toContain("[UU]");
     const fingerprint = await ask("ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2");
     expect(report.sshHostKeys).toContain(fingerprint);
-    expect(await ask("ls /etc/systemd/system/multi-user.target.wants /usr/local/lib")).not.toContain("metalcast");
+    const left = await ask("ls /etc/systemd/system/multi-user.target.wants /usr/local/lib");
+    expect(left).not.toContain("metalcast-phone-home");
+    expect(await ask("sudo systemctl start metalcast-esp-sync && systemctl show -P Result metalcast-esp-sync")).toBe(
+      "success",
+    );
+    expect(await ask("systemctl is-active metalcast-esp-sync.path")).toBe("active");
     await booted.powerOff(bootLimitMs);
   });
 

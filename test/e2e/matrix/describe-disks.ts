@@ -16,7 +16,7 @@ tree() {
   cd /
 }
 udevadm settle
-cat /proc/mdstat | grep -q '^md' || mdadm --assemble --scan --run >/dev/null 2>&1
+grep -q '^md' /proc/mdstat || mdadm --assemble --readonly /dev/md/root /dev/sda4 /dev/sdb4
 udevadm settle
 for disk in sda sdb; do
   sfdisk --dump /dev/$disk | sed 's/^device:.*//'
