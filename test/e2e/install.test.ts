@@ -98,7 +98,9 @@ describe("first boots", () => {
     expect(await ask("sudo systemctl start metalcast-esp-sync && systemctl show -P Result metalcast-esp-sync")).toBe(
       "success",
     );
-    expect(await ask("systemctl is-active metalcast-esp-sync.path")).toBe("active");
+    const watch =
+      "systemctl is-active metalcast-esp-sync.path || systemctl status --no-pager metalcast-esp-sync.path boot-efi.mount";
+    expect(await ask(`${watch}; true`)).toBe("active");
     await booted.powerOff(bootLimitMs);
   });
 

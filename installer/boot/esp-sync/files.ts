@@ -17,7 +17,8 @@ export const afterPackagesPath = `${directory}/after-packages`;
 
 /**
  * At every boot, too: a disk may have come back, or /boot/efi's own may be gone. It mounts /boot/efi for everybody, so it
- * has no mount namespace of its own, which most of systemd's sandboxing (systemd.exec(5)) would give it.
+ * has no mount namespace of its own, which most of systemd's sandboxing (systemd.exec(5)) would give it. The watch
+ * requires /boot/efi, and could not start where that was late or its disk is gone: it can once this has mounted one.
  */
 const serviceUnit = `[Unit]
 Description=Keep the EFI system partitions equal
@@ -26,6 +27,7 @@ After=boot-efi.mount
 [Service]
 Type=oneshot
 ExecStart=/bin/sh ${espSyncProgram}
+ExecStartPost=-/bin/systemctl start --no-block ${watch}
 NoNewPrivileges=yes
 LockPersonality=yes
 RestrictRealtime=yes
