@@ -5,6 +5,7 @@ import { deriveUuid } from "./identity.ts";
 import type { Job } from "./job.ts";
 import { type DiskGroup, selectDisks } from "./select-disks.ts";
 import { tableUuid } from "./storage/partition.ts";
+import { targetDirectory } from "./target-directory.ts";
 import { devicesOn } from "./wipe/relations.ts";
 import type { Wipe } from "./wipe/settings.ts";
 
@@ -23,30 +24,25 @@ type ChoosingJob = Pick<Job, "disks" | "wipe" | "instance">;
  * target mounted, so that no installation could be tried again otherwise.
  * @throws Failure of `selectDisks`
  */
-export function chooseDisks(job: ChoosingJob, hardware: Hardware, minimumBytes: number, target: string): ChosenDisks {
+export function chooseDisks(job: ChoosingJob, hardware: Hardware, minimumBytes: number): ChosenDisks {
   try {
     const groups = selectDisks(job, hardware, minimumBytes);
     return { groups, instanceUuid: identify(job, hardware, groups), wipe: job.wipe };
   } catch (error) {
     if (!(error instanceof Failure) || error.code !== "disk-held") throw error;
-    const own = chooseOwn(job, hardware, minimumBytes, target);
+    const own = chooseOwn(job, hardware, minimumBytes);
     if (!own) throw error;
     return own;
   }
 }
 
-function chooseOwn(
-  job: ChoosingJob,
-  hardware: Hardware,
-  minimumBytes: number,
-  target: string,
-): ChosenDisks | undefined {
+function chooseOwn(job: ChoosingJob, hardware: Hardware, minimumBytes: number): ChosenDisks | undefined {
   const wipe = { ...job.wipe, held: "take-apart" as const };
   const groups = attempt(() => selectDisks({ ...job, wipe }, hardware, minimumBytes));
   if (!groups) return undefined;
   const instanceUuid = identify(job, hardware, groups);
   const held = groups.flatMap(({ disks }) => disks).filter(({ heldBy }) => heldBy.length > 0);
-  const isOwn = held.every((disk) => holdsInstance(disk, hardware, instanceUuid, target));
+  const isOwn = held.every((disk) => holdsInstance(disk, hardware, instanceUuid));
   return isOwn ? { groups, instanceUuid, wipe } : undefined;
 }
 
@@ -60,7 +56,8 @@ function attempt<T>(work: () => T): T | undefined {
 }
 
 /** Its table is the one that this instance gets, and of what lies on it nothing is in use but by the installer. */
-function holdsInstance(disk: Disk, { stack }: Hardware, instanceUuid: string, target: string): boolean {
+function holdsInstance(disk: Disk, { stack }: Hardware, instanceUuid: string): boolean {
+  const target = targetDirectory;
   const isTargets = (path: string) => path === target || path.startsWith(`${target}/`) || path.startsWith(`${target}-`);
   return (
     disk.tableUuid === tableUuid(disk, instanceUuid) &&

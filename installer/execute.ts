@@ -40,7 +40,7 @@ export interface ExecuteOptions {
 export function execute(plan: Plan, options: ExecuteOptions = {}): AsyncGenerator<Event, void> {
   return eventStream(async (emit, abandoned) => {
     const signal = options.signal ? AbortSignal.any([options.signal, abandoned]) : abandoned;
-    await using journal = await Journal.open(options.journal);
+    await using journal = await Journal.open((message) => note(emit, message), options.journal);
     const tell: Emit = (event) => {
       journal.write(event);
       emit(event);

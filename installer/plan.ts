@@ -23,6 +23,7 @@ import { checkRescueKernel } from "./storage/rescue-kernel.ts";
 import { smallestDiskBytes } from "./storage/smallest-disk.ts";
 import { storageFiles } from "./storage/storage-files.ts";
 import { checkRoom, initramfsSuffices } from "./storage/target-needs.ts";
+import { targetDirectory } from "./target-directory.ts";
 import { wipeSteps } from "./wipe/plan-wipe.ts";
 import type { Wipe } from "./wipe/settings.ts";
 
@@ -43,7 +44,7 @@ export interface Plan {
   steps: readonly Step[];
 }
 
-const target = "/run/metalcast/target";
+const target = targetDirectory;
 
 /**
  * Decides everything and touches nothing: the same job, hardware and image give the same plan.
@@ -55,7 +56,7 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
   const { facts } = image;
   const { instance } = job;
   const smallest = smallestDiskBytes(job, facts.minimumDiskBytes);
-  const { groups, instanceUuid, wipe } = chooseDisks(job, hardware, smallest, target);
+  const { groups, instanceUuid, wipe } = chooseDisks(job, hardware, smallest);
   const disks = groups.flatMap((group) => group.disks);
   const configDrive = sizeUp(job, groups, instanceUuid);
   const untouched = hardware.disks.filter((disk) => !disks.includes(disk));

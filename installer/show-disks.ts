@@ -1,18 +1,19 @@
 import type { Session } from "../common/command-line.ts";
 import { Failure } from "../common/failure.ts";
+import { chooseDisks } from "./choose-disks.ts";
 import { formatDisks, formatVerdicts } from "./disk-tables.ts";
 import { discoverHardware, type Hardware } from "./hardware.ts";
 import { type Job, loadJob } from "./job.ts";
 import { type DiskVerdict, judgeDisks } from "./judge-disks.ts";
 import { resolveJobImage } from "./resolve-job-image.ts";
-import { type DiskGroup, selectDisks } from "./select-disks.ts";
+import type { DiskGroup } from "./select-disks.ts";
 import { smallestDiskBytes } from "./storage/smallest-disk.ts";
 
 /** What a job makes of the machine's disks. */
 export interface WeighedDisks {
   verdicts: DiskVerdict[];
   /** Where the job cannot have what it wants: why. */
-  outcome: { groups: DiskGroup[] } | { failure: Failure };
+  outcome: { groups: readonly DiskGroup[] } | { failure: Failure };
 }
 
 /**
@@ -32,12 +33,12 @@ export async function showDisks({ print, signal }: Session, jobFile: string): Pr
 
 /** Pure: what the job makes of every disk, and what it takes in the end. */
 export function weighDisks(job: Job, hardware: Hardware, minimumBytes: number): WeighedDisks {
-  const verdicts = judgeDisks(job, hardware, minimumBytes);
   try {
-    return { verdicts, outcome: { groups: selectDisks(job, hardware, minimumBytes) } };
+    const { groups, wipe } = chooseDisks(job, hardware, minimumBytes);
+    return { verdicts: judgeDisks({ ...job, wipe }, hardware, minimumBytes), outcome: { groups } };
   } catch (error) {
     if (!(error instanceof Failure)) throw error;
-    return { verdicts, outcome: { failure: error } };
+    return { verdicts: judgeDisks(job, hardware, minimumBytes), outcome: { failure: error } };
   }
 }
 

@@ -27,7 +27,7 @@ export class HttpStore implements Store {
     answer.resume();
     if (answer.statusCode === 404) return undefined;
     expectStatus(answer, 200, doing);
-    return { key, sizeBytes: Number(answer.headers["content-length"]), etag: answer.headers.etag ?? "" };
+    return { key, sizeBytes: contentLength(answer, doing), etag: answer.headers.etag ?? "" };
   }
 
   async *read(key: string, { range, ifMatch, signal }: ReadOptions = {}): AsyncGenerator<Uint8Array, void, undefined> {
@@ -39,7 +39,7 @@ export class HttpStore implements Store {
     const answer = await this.#ask(key, doing, { headers }, signal);
     try {
       expectStatus(answer, range && answer.statusCode !== 200 ? 206 : 200, doing);
-      const sizeBytes = range ? range.end - range.start : Number(answer.headers["content-length"]);
+      const sizeBytes = range ? range.end - range.start : contentLength(answer, doing);
       if (range) expectRange(answer.headers["content-range"], range, doing);
       yield* exactBytes(answer, { sizeBytes, doing });
     } catch (error) {
@@ -97,6 +97,18 @@ export class HttpStore implements Store {
       hint: "use the s3:// or file:// URL of the same mirror",
     });
   }
+}
+
+/** Without it, nobody could tell a whole object from one that was cut, nor from one without an end. */
+function contentLength({ headers }: IncomingMessage, doing: string): number {
+  const length = headers["content-length"];
+  if (length !== undefined && /^\d+$/.test(length)) return Number(length);
+  throw new Failure({
+    code: "length-unknown",
+    kind: "integrity",
+    message: `${doing}: the server does not say how long the object is`,
+    hint: "serve the mirror's files as they are: neither compressed nor made up on the way",
+  });
 }
 
 function expectStatus({ statusCode: status = 0, headers }: IncomingMessage, expected: number, doing: string): void {

@@ -1,7 +1,7 @@
-import { constants } from "node:fs";
-import { access, open, readdir } from "node:fs/promises";
+import { access, readdir } from "node:fs/promises";
 import { Failure } from "../../common/failure.ts";
 import { run } from "../../common/run.ts";
+import { type Claim, tryToClaim } from "../describe-disk.ts";
 import type { NamedDisk } from "./relations.ts";
 import { readSignatures } from "./signatures.ts";
 
@@ -16,7 +16,7 @@ export async function findRemains({ name, path }: NamedDisk, signal: AbortSignal
     ...(await findDependents(name)),
     ...signatures.map(({ type, offset }) => `the signature ${type} at byte ${offset}`),
     ...(signatures.length === 0 && probed ? [`what blkid calls ${probed}`] : []),
-    ...((await isClaimed(path)) ? ["something in the kernel that holds it"] : []),
+    ...describeClaim(await tryToClaim(path)),
   ];
 }
 
@@ -59,13 +59,7 @@ async function probe(path: string, signal: AbortSignal): Promise<string> {
   return stdout.trim() || "ambiguous";
 }
 
-/** open(2): O_EXCL on a block device is refused while anything in the kernel holds it. */
-async function isClaimed(path: string): Promise<boolean> {
-  try {
-    await (await open(path, constants.O_RDONLY | constants.O_EXCL)).close();
-    return false;
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EBUSY") return true;
-    throw error;
-  }
+function describeClaim(claim: Claim): string[] {
+  if (claim === "free") return [];
+  return [claim === "held" ? "something in the kernel that holds it" : `a fault: ${claim.fault}`];
 }

@@ -8,7 +8,7 @@ import { type Job, parseJob } from "../../installer/job.ts";
 import { type Plan, plan } from "../../installer/plan.ts";
 import { selectDisks } from "../../installer/select-disks.ts";
 import { fullLayout, type Layout, layOut } from "../../installer/storage/layout.ts";
-import type { Manifest } from "../../mirror/index.ts";
+import { sampleImage } from "../installer/samples.ts";
 
 /** Runs in the rescue system: makes every layout that it is told, and tells what is there then. */
 const mebibyte = 2 ** 20;
@@ -69,32 +69,11 @@ const jobs: Record<string, object> = {
   },
 };
 
-const hash = "0".repeat(64);
-const facts: Manifest = {
-  formatVersion: 1,
-  name: "debian-12",
-  arch: "amd64",
-  version: "20261123.0",
-  osRelease: { ID: "debian" },
-  family: "debian",
-  kernels: ["6.1.0-40-amd64"],
-  firmware: { bios: true, uefi: true, secureBoot: true },
+const image = sampleImage({
   preinstalled: ["btrfs-progs", "cloud-init", "cryptsetup", "cryptsetup-initramfs", "lvm2", "mdadm", "xfsprogs"],
-  initramfs: { generator: "initramfs-tools", modules: [], programs: [] },
   unpackedBytes: mebibyte,
   minimumDiskBytes: 128 * mebibyte,
-  license: "none",
-  source: {
-    url: "https://images.example.net/debian-12.qcow2",
-    checksum: `sha256:${hash}`,
-    verifiedBy: "pinned-checksum",
-  },
-  build: { date: "2026-11-23T00:00:00Z", templateSha256: hash, tools: {} },
-  files: [],
-  frames: [],
-  shards: [],
-};
-const image = { facts, content: { kind: "tree", path: "/none" } } as const;
+});
 
 observeCommands((command) => process.stderr.write(`+ ${command}\n`));
 

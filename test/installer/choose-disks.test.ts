@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { chooseDisks } from "../../installer/choose-disks.ts";
 import { tableUuid } from "../../installer/storage/partition.ts";
+import { targetDirectory as target } from "../../installer/target-directory.ts";
 import type { StackedDevice } from "../../installer/wipe/stack.ts";
 import { sampleDevice, sampleDisk, sampleHardware, sampleJob } from "./samples.ts";
 
 const uuid = "11111111-2222-4333-8444-555555555555";
-const target = "/run/metalcast/target";
 
 /** Two disks under one assembled array, as udev leaves them in a rescue system. */
 function assembled({ of = uuid, array = {} }: { of?: string; array?: Partial<StackedDevice> } = {}) {
@@ -22,7 +22,7 @@ function assembled({ of = uuid, array = {} }: { of?: string; array?: Partial<Sta
 }
 
 const choose = (hardware: ReturnType<typeof sampleHardware>, job: Record<string, unknown> = {}) =>
-  chooseDisks(sampleJob({ instance: { hostname: "web-1", uuid }, ...job }), hardware, 0, target);
+  chooseDisks(sampleJob({ instance: { hostname: "web-1", uuid }, ...job }), hardware, 0);
 
 test("free disks are taken as the job says", () => {
   expect(choose(sampleHardware())).toMatchObject({ instanceUuid: uuid, wipe: { held: "refuse" } });

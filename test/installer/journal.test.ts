@@ -13,13 +13,19 @@ const notes = async (path: string) =>
     .split("\n")
     .map((line) => JSON.parse(line).text);
 
+/** One that must not fail. */
+const open = (file: string) =>
+  Journal.open((message) => {
+    throw new Error(message);
+  }, file);
+
 test("the rescue system has all of it, the target what came before it was left; both for root alone", async () => {
   await using directory = await temporaryDirectory();
   const file = join(directory.path, "log/install.jsonl");
   const target = join(directory.path, "target");
   await mkdir(target);
   {
-    await using journal = await Journal.open(file);
+    await using journal = await open(file);
     journal.write(note("wiped"));
     await journal.followInto(target);
     journal.write(note("laid"));
@@ -35,7 +41,7 @@ test("a second installation continues the rescue system's", async () => {
   await using directory = await temporaryDirectory();
   const file = join(directory.path, "install.jsonl");
   for (const text of ["first", "second"]) {
-    await using journal = await Journal.open(file);
+    await using journal = await open(file);
     journal.write(note(text));
   }
   expect(await notes(file)).toEqual(["first", "second"]);
@@ -45,7 +51,7 @@ test("progress is left out", async () => {
   await using directory = await temporaryDirectory();
   const file = join(directory.path, "install.jsonl");
   {
-    await using journal = await Journal.open(file);
+    await using journal = await open(file);
     const lay = { step: "lay-image", title: "lay" };
     await reportStep(
       (event) => journal.write(event),
@@ -68,20 +74,24 @@ test("an image's link leads out of no target, and a file of its own stays as it 
   const own = join(directory.path, "own");
   await mkdir(join(own, "var/log/metalcast"), { recursive: true });
   await writeFile(join(own, journalPath), "the image's own\n");
+  const told: string[] = [];
   for (const target of [hostile, own]) {
-    await using journal = await Journal.open(join(directory.path, "install.jsonl"));
+    await using journal = await Journal.open((message) => told.push(message), join(directory.path, "install.jsonl"));
     await journal.followInto(target);
     journal.write(note("laid"));
   }
   await expect(stat(join(outside, "metalcast"))).rejects.toMatchObject({ code: "ENOENT" });
   expect(await readFile(join(own, journalPath), "utf8")).toBe("the image's own\n");
+  expect(told).toEqual([expect.stringMatching(/^keeping the journal: .*EEXIST/)]);
 });
 
-test("where none can be kept, the installation goes on", async () => {
+test("where none can be kept, the installation goes on, and that is told", async () => {
   await using directory = await temporaryDirectory();
   await writeFile(join(directory.path, "file"), "");
-  await using journal = await Journal.open(join(directory.path, "file/install.jsonl"));
+  const told: string[] = [];
+  await using journal = await Journal.open((message) => told.push(message), join(directory.path, "file/install.jsonl"));
   journal.write(note("wiped"));
-  await journal.followInto("/nowhere");
+  await journal.followInto(join(directory.path, "file"));
   await journal.leaveTarget();
+  expect(told).toEqual([0, 1].map(() => expect.stringMatching(/^keeping the journal: /)));
 });

@@ -35,6 +35,17 @@ test("so is a body that stands still", async () => {
   await expect(collect(store.read("object"))).rejects.toMatchObject({ code: "download-cut", kind: "retry" });
 });
 
+test("an object of unknown length is refused, whole as it may be", async () => {
+  await using server = await startMisbehavingServer((_request, response) => {
+    response.writeHead(200, { "transfer-encoding": "chunked" });
+    response.end("x");
+  });
+  const store = new HttpStore(new URL(server.url));
+  const unknown = { code: "length-unknown", kind: "integrity" };
+  await expect(collect(store.read("object"))).rejects.toMatchObject(unknown);
+  await expect(store.stat("object")).rejects.toMatchObject(unknown);
+});
+
 test("a reader that takes its time is no stall", async () => {
   const body = Buffer.alloc(2 ** 24, "x");
   await using server = await startMisbehavingServer((_request, response) => {
