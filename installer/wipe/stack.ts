@@ -128,7 +128,10 @@ async function readMountedBtrfs(): Promise<RawStack["btrfs"]> {
   return Promise.all(uuids.map((uuid) => readdir(`${directory}/${uuid}/devices`).catch(() => [])));
 }
 
-/** `--readonly` takes no locks, and 5 is LVM's exit status where a part of the answer is missing: lvm(8). */
+/**
+ * Without LVM's answer nobody knows which volume group spans another disk, so that a failure is one. `--readonly` takes
+ * no locks, and 5 is LVM's exit status where a part of the answer is missing: lvm(8).
+ */
 async function readPhysicalVolumes(signal: AbortSignal | undefined): Promise<string> {
   const options = ["--readonly", "--reportformat", "json", "--options", "pv_name,vg_name,vg_uuid"];
   const { stdout } = await run("pvs", [...options, "--config", "devices/use_devicesfile=0"], {
@@ -136,8 +139,7 @@ async function readPhysicalVolumes(signal: AbortSignal | undefined): Promise<str
     accept: [0, 5],
     timeoutMs: 60_000,
     ...(signal && { signal }),
-  }).catch(() => ({ stdout: "" }));
-  signal?.throwIfAborted();
+  });
   return stdout;
 }
 
