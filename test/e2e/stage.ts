@@ -6,7 +6,7 @@ import { run } from "../../common/run.ts";
 import { createPhoneHomeService } from "../../installer/phone-home/service.ts";
 import type { BootedServer } from "../lab/qemu.ts";
 import { buildRescueSystem } from "../lab/rescue-system.ts";
-import { createServer, type Server } from "../lab/server.ts";
+import { createServer, type DiskOptions, type Server } from "../lab/server.ts";
 import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
 
 const gibibyte = 2 ** 30;
@@ -30,7 +30,8 @@ export interface Stage extends AsyncDisposable {
   /** A directory for a `file://` store. */
   mirror: string;
   keyFile: string;
-  makeServer(name: string): Promise<Server>;
+  /** Default: two equal, blank disks. */
+  makeServer(name: string, disks?: readonly DiskOptions[]): Promise<Server>;
   /** A job for two disks as RAID1, and the files beside it. Default image: `debian-12`. */
   makeJob(
     instance: StageInstance,
@@ -67,8 +68,8 @@ export async function openStage(emit: Emit = () => {}): Promise<Stage> {
     directory,
     mirror,
     keyFile,
-    async makeServer(name) {
-      const server = await createServer({ name, directory: `${directory}/${name}`, disks: twoDisks, memoryMiB: 2048 });
+    async makeServer(name, disks = twoDisks) {
+      const server = await createServer({ name, directory: `${directory}/${name}`, disks, memoryMiB: 2048 });
       servers.push(server);
       return server;
     },

@@ -5,6 +5,8 @@ export interface LabDisk {
   file: string;
   /** Shows in /dev/disk/by-id. */
   serial: string;
+  /** Of a sector, logical and physical. */
+  sectorBytes: 512 | 4096;
 }
 
 /** What a virtual server is made of, whichever machine runs it. */

@@ -13,6 +13,11 @@ export interface Machine extends AsyncDisposable {
    * @throws Error when the machine goes off or the time ends before
    */
   waitForLine(pattern: RegExp, timeoutMs: number): Promise<string>;
+  /**
+   * Waits for a question on the console, which ends in no newline, and types the answer.
+   * @throws Error when the machine goes off or the time ends before it is asked
+   */
+  answer(question: RegExp, text: string, timeoutMs: number): Promise<void>;
   /** Console lines as they come, until the machine is off. */
   watch(onLine: (line: string) => void): void;
   /** Pulls the plug: what the machine had not yet written to its disks is lost. */
@@ -34,14 +39,20 @@ export interface MachineProcess {
  */
 export function startMachine({ name, program, args, logFile, env }: MachineProcess): Machine {
   const child = spawn("setpriv", ["--pdeathsig", "KILL", program, ...args], {
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["pipe", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
   const lines: string[] = [];
   const watchers = new Set<(line: string) => void>();
+  const listeners = new Set<() => void>();
+  let recent = "";
   const log = createWriteStream(logFile, { flags: "a" });
   for (const stream of [child.stdout, child.stderr]) {
     stream.pipe(log, { end: false });
+    stream.on("data", (chunk: Buffer) => {
+      recent = (recent + chunk.toString("latin1")).slice(-4096);
+      for (const listener of listeners) listener();
+    });
     createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => {
       lines.push(line);
       for (const watcher of watchers) watcher(line);
@@ -49,6 +60,11 @@ export function startMachine({ name, program, args, logFile, env }: MachineProce
   }
   const exit = ended(child).finally(() => log.end());
   const tail = () => `${name}, last lines of ${logFile}:\n${lines.slice(-15).join("\n")}`;
+  const inTime = async <T>({ promise, reject }: PromiseWithResolvers<T>, what: string, timeoutMs: number) => {
+    const timer = setTimeout(() => reject(new Error(`no ${what} within ${timeoutMs / 1000} s; ${tail()}`)), timeoutMs);
+    const off = exit.then(() => Promise.reject(new Error(`went off before ${what}; ${tail()}`)));
+    return Promise.race([promise, off]).finally(() => clearTimeout(timer));
+  };
 
   return {
     lines,
@@ -60,17 +76,23 @@ export function startMachine({ name, program, args, logFile, env }: MachineProce
       const found = Promise.withResolvers<string>();
       const watcher = (line: string) => pattern.test(line) && found.resolve(line);
       watchers.add(watcher);
-      const timer = setTimeout(
-        () => found.reject(new Error(`no console line ${pattern} within ${timeoutMs / 1000} s; ${tail()}`)),
-        timeoutMs,
-      );
       try {
-        const off = exit.then(() => Promise.reject(new Error(`went off before a console line ${pattern}; ${tail()}`)));
-        return await Promise.race([found.promise, off]);
+        return await inTime(found, `a console line ${pattern}`, timeoutMs);
       } finally {
-        clearTimeout(timer);
         watchers.delete(watcher);
       }
+    },
+    async answer(question, text, timeoutMs) {
+      const asked = Promise.withResolvers<void>();
+      const listener = () => question.test(recent) && asked.resolve();
+      listeners.add(listener);
+      listener();
+      try {
+        await inTime(asked, `the question ${question}`, timeoutMs);
+      } finally {
+        listeners.delete(listener);
+      }
+      child.stdin.write(`${text}\n`);
     },
     async cut() {
       child.kill("SIGKILL");

@@ -131,7 +131,7 @@ async function machineArguments(hardware: ServerHardware, options: BootOptions):
   const processors = (await hasWorkingKvm())
     ? ["-accel", "kvm", "-cpu", "host", "-smp", "2"]
     : ["-accel", "tcg", "-smp", "1"];
-  const disks = hardware.disks.flatMap(({ file, serial }, position) => {
+  const disks = hardware.disks.flatMap(({ file, serial, sectorBytes }, position) => {
     if (removedDisks.includes(position)) return [];
     const drive = `if=none,id=disk${position},format=raw,discard=unmap,cache=unsafe,snapshot=${onOff(snapshot)},file=${file}`;
     // A controller for each disk, in a slot of its own: OVMF finds no disk on a controller whose first target is missing,
@@ -139,7 +139,8 @@ async function machineArguments(hardware: ServerHardware, options: BootOptions):
     const controller = `virtio-scsi-pci,id=scsi${position},addr=0x${(0x10 + position).toString(16)}`;
     // SeaBIOS tries one disk only, unless told an order (a rescue kernel takes 0); UEFI has its own in the variables.
     const order = firmware === "bios" ? `,bootindex=${position + 1}` : "";
-    const disk = `scsi-hd,bus=scsi${position}.0,drive=disk${position},serial=${serial}${order}`;
+    const sectors = `logical_block_size=${sectorBytes},physical_block_size=${sectorBytes}`;
+    const disk = `scsi-hd,bus=scsi${position}.0,drive=disk${position},serial=${serial},${sectors}${order}`;
     return ["-drive", drive, "-device", controller, "-device", disk];
   });
   return [

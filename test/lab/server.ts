@@ -7,11 +7,18 @@ import type { RescueCommand } from "./rescue-layer.ts";
 import { buildRescueSystem } from "./rescue-system.ts";
 import { startUserModeLinux } from "./uml.ts";
 
+export interface DiskOptions {
+  sizeBytes: number;
+  serial: string;
+  /** Default: 512. */
+  sectorBytes?: LabDisk["sectorBytes"];
+}
+
 export interface ServerOptions {
   name: string;
   /** For the server's disks, firmware variables and logs; made if absent. Short: sockets lie in it. */
   directory: string;
-  disks: readonly { sizeBytes: number; serial: string }[];
+  disks: readonly DiskOptions[];
   memoryMiB: number;
 }
 
@@ -37,11 +44,11 @@ export interface Server extends AsyncDisposable {
 export async function createServer({ name, directory, disks, memoryMiB }: ServerOptions): Promise<Server> {
   await mkdir(directory, { recursive: true });
   const labDisks: LabDisk[] = [];
-  for (const [position, { sizeBytes, serial }] of disks.entries()) {
+  for (const [position, { sizeBytes, serial, sectorBytes = 512 }] of disks.entries()) {
     const file = `${directory}/disk-${position}.raw`;
     await (await open(file, "a")).close();
     await truncate(file, sizeBytes);
-    labDisks.push({ file, serial });
+    labDisks.push({ file, serial, sectorBytes });
   }
   const hardware: ServerHardware = { name, directory, disks: labDisks, memoryMiB };
   const machines = new Set<Machine>();

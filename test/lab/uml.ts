@@ -55,7 +55,7 @@ export async function startUserModeLinux(
       ...["linux", `mem=${memoryMiB}M`, `initrd=${initramfs}`, "quiet", "con=null", "con0=fd:0,fd:1"],
       ...["vec0:transport=tap,ifname=tap0,depth=128,gro=1", `uml_dir=${directory}`],
       `lab_base=${system.root}`,
-      `lab_disks=${disks.map(({ file, serial }) => `${file}:${serial}`).join(",")}`,
+      `lab_disks=${disks.map(({ file, serial, sectorBytes }) => `${file}:${serial}:${sectorBytes}`).join(",")}`,
     ],
     logFile: `${directory}/rescue.log`,
     // User Mode Linux keeps its memory in a file.
