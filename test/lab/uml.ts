@@ -74,7 +74,8 @@ async function buildStateLibrary(): Promise<string> {
   });
 }
 
-let started = 0;
+/** Of each process, another one: several may run servers at the same time. */
+let started = process.pid;
 
 /**
  * One processor for each server, in turn: the kernel and the processes that it traces never run at the same time, and a

@@ -48,7 +48,7 @@ export const bootCases: readonly BootCase[] = [
   {
     ...{ name: "lvm-raid1", title: "LVM on RAID1", disks: 2, storage: { preset: "raid1", lvm: true, swap: "256 MiB" } },
     ...{ over: "lvm-of-our-name", root: /^\/dev\/mapper\/system-root ext4$/ },
-    ...{ firmware: both, redundant: true, reinstall: true },
+    ...{ firmware: both, redundant: true },
   },
   {
     ...{ name: "luks-raid1", title: "LUKS on RAID1, unlocked at the console", disks: 2, over: "luks-and-swap-in-use" },
