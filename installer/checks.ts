@@ -2,7 +2,8 @@ import { Failure } from "../common/failure.ts";
 import { requirePrograms } from "../common/programs.ts";
 import { configDrivePrograms } from "./config-drive/format.ts";
 import { type DiskIdentity, findDifferences, identifyDisk } from "./disk-identity.ts";
-import { type Disk, discoverHardware } from "./hardware.ts";
+import { type Disk, discoverDisks } from "./hardware.ts";
+import { labelPath } from "./label-disk.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./step.ts";
 import { programsOf } from "./wipe/action.ts";
@@ -45,8 +46,8 @@ export async function checkPrograms(steps: Plan["steps"]): Promise<void> {
  * @throws Failure `disk-changed`, `disk-held`, `disk-holds-running-system` (refused)
  */
 export async function checkDisks({ disks, held }: Extract<Step, { kind: "check-disks" }>): Promise<void> {
-  const hardware = await discoverHardware();
-  for (const planned of disks) checkDisk(planned, held, hardware.disks);
+  const present = await discoverDisks();
+  for (const planned of disks) checkDisk(planned, held, present);
 }
 
 /** The check of one disk against those that the machine has now. */
@@ -57,7 +58,7 @@ export function checkDisk(planned: DiskIdentity, held: "refuse" | "take-apart", 
     throw new Failure({
       code: "disk-changed",
       kind: "refused",
-      message: `refusing to write to ${planned.path}: it is not the disk that was planned for: ${differences.join(", ")}`,
+      message: `refusing to write to ${labelPath(planned.path)}: it is not the disk that was planned for: ${differences.join(", ")}`,
       hint: "make a new plan with `metalcast plan`",
       data: { expected: planned, found: disk && identifyDisk(disk) },
     });
@@ -66,7 +67,7 @@ export function checkDisk(planned: DiskIdentity, held: "refuse" | "take-apart", 
     throw new Failure({
       code: "disk-holds-running-system",
       kind: "refused",
-      message: `refusing to write to ${planned.path}: the running system lives on it`,
+      message: `refusing to write to ${labelPath(planned.path)}: the running system lives on it`,
       hint: "name other disks in disks.match",
     });
   }
@@ -74,7 +75,7 @@ export function checkDisk(planned: DiskIdentity, held: "refuse" | "take-apart", 
     throw new Failure({
       code: "disk-held",
       kind: "refused",
-      message: `refusing to write to ${planned.path}: ${disk.heldBy.join(", ")}`,
+      message: `refusing to write to ${labelPath(planned.path)}: ${disk.heldBy.join(", ")}`,
       hint: "release the disk first (umount, swapoff, mdadm --stop, vgchange -an)",
     });
   }

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { action, type Session } from "../common/command-line.ts";
+import { endLeftPrograms } from "../common/left-programs.ts";
 import { describeCommands, describePlan } from "./describe-plan.ts";
 import { execute } from "./execute.ts";
 import { discoverHardware } from "./hardware.ts";
@@ -42,6 +43,8 @@ export function addInstallerCommands(program: Command, factory: Factory): void {
     .action(
       action<{ dryRun?: boolean; onFailure: OnFailure }>(async (session, { dryRun, onFailure }, file) => {
         const { print, emit, signal } = session;
+        // They hold disks, which could not be planned for.
+        if (!dryRun) await endLeftPrograms("installing", signal);
         await using planned = await makePlan(file, factory, session);
         if (dryRun) return print(planned.plan, describeCommands(planned.plan));
         for await (const event of execute(planned.plan, { signal, onFailure })) emit(event);

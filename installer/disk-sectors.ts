@@ -1,5 +1,6 @@
 import { Failure } from "../common/failure.ts";
 import type { Disk } from "./hardware.ts";
+import { labelPath } from "./label-disk.ts";
 
 /**
  * Disks of one array have logical sectors of one size. The kernel gives an array the largest of its members' sectors
@@ -12,7 +13,7 @@ export function assertSameSectors(
 ): void {
   const sizes = new Set(disks.map(({ logicalSectorBytes }) => logicalSectorBytes));
   if (sizes.size <= 1) return;
-  const list = disks.map(({ path, logicalSectorBytes }) => `${path} has ${logicalSectorBytes}`).join(", ");
+  const list = disks.map(({ path, logicalSectorBytes }) => `${labelPath(path)} has ${logicalSectorBytes}`).join(", ");
   throw new Failure({
     code: "disk-sectors-mixed",
     kind: "configuration",

@@ -7,6 +7,8 @@ import { findPoolMounts, readPools } from "./btrfs-pools.ts";
 import { describeDisk, tryToClaim } from "./describe-disk.ts";
 import { readDiskLinks } from "./disk-links.ts";
 import { inspectRunningSystem } from "./inspect-running-system.ts";
+import { listNetworkInterfaces, type NetworkInterface } from "./network-interfaces.ts";
+import { type MkfsFeatures, readMkfsFeatures } from "./storage/mkfs-features.ts";
 import { inspectStack, type StackedDevice } from "./wipe/stack.ts";
 
 /** One whole disk, as the plan sees it. */
@@ -58,6 +60,8 @@ export interface Hardware {
   /** `console=` arguments of the running kernel, to be carried over to the target. */
   consoles: string[];
   disks: Disk[];
+  interfaces: NetworkInterface[];
+  mkfsFeatures: MkfsFeatures;
   /** What is on the disks and what lies on what. */
   stack: StackedDevice[];
 }
@@ -67,6 +71,24 @@ export interface Hardware {
  * to root alone
  */
 export async function discoverHardware(signal?: AbortSignal): Promise<Hardware> {
+  return {
+    firmware: await access("/sys/firmware/efi").then(
+      () => "uefi" as const,
+      () => "bios" as const,
+    ),
+    systemUuid: await readSystemUuid(),
+    memoryBytes: totalmem(),
+    kernelRelease: release(),
+    consoles: (await readFile("/proc/cmdline", "utf8")).split(/\s+/).filter((word) => /^console=tty/.test(word)),
+    disks: await discoverDisks(signal),
+    interfaces: await listNetworkInterfaces(signal),
+    mkfsFeatures: await readMkfsFeatures(signal),
+    stack: await inspectStack(signal),
+  };
+}
+
+/** The disks alone, in the order of their stable names. @throws Failure `not-root` (configuration) */
+export async function discoverDisks(signal?: AbortSignal): Promise<Disk[]> {
   checkRoot("looking at the disks");
   const trees = await listBlockDevices(signal);
   const devices = trees.flatMap(withDescendants);
@@ -81,18 +103,7 @@ export async function discoverHardware(signal?: AbortSignal): Promise<Hardware> 
   const disks = await Promise.all(
     wholeDisks.map(async (device) => describeDisk(device, await tryToClaim(device.path), surroundings)),
   );
-  return {
-    firmware: await access("/sys/firmware/efi").then(
-      () => "uefi" as const,
-      () => "bios" as const,
-    ),
-    systemUuid: await readSystemUuid(),
-    memoryBytes: totalmem(),
-    kernelRelease: release(),
-    consoles: (await readFile("/proc/cmdline", "utf8")).split(/\s+/).filter((word) => /^console=tty/.test(word)),
-    disks: disks.sort((a, b) => (a.path < b.path ? -1 : 1)),
-    stack: await inspectStack(signal),
-  };
+  return disks.sort((a, b) => (a.path < b.path ? -1 : 1));
 }
 
 async function readSystemUuid(): Promise<string | undefined> {

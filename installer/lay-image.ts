@@ -5,7 +5,10 @@ import type { Advance } from "../common/event.ts";
 import { Failure } from "../common/failure.ts";
 import { run } from "../common/run.ts";
 import { type Manifest, openStore, parseManifest, readShard, type Store } from "../mirror/index.ts";
+import { manifestLimitBytes } from "../mirror/manifest.ts";
+import { readWhole } from "../mirror/read-whole.ts";
 import { release } from "../mirror/release.ts";
+import { patientAttempts, type RetryOptions } from "../mirror/retry.ts";
 import type { Step } from "./step.ts";
 import { keepEverything } from "./tar-arguments.ts";
 
@@ -31,23 +34,31 @@ const laneLimit = 4;
 /**
  * Lays the image into the mounted target: every frame is fetched, verified, then unpacked. Directories come first and,
  * for their own metadata, once more at the end; between the two, shards of files unpack side by side, the largest
- * first. Memory: below 256 MiB, whatever the image's size.
+ * first. Memory: below 256 MiB, whatever the image's size. A mirror that does not answer is waited for, a minute or two:
+ * the disks are blank by now.
  * @throws Failure `manifest-hash-mismatch` (integrity), those of `readShard`, `command-failed` from tar
  */
-export async function layImage({ image, target }: LayImage, advance: Advance, signal: AbortSignal): Promise<void> {
+export async function layImage(
+  { image, target }: LayImage,
+  advance: Advance,
+  signal: AbortSignal,
+  onRetry?: RetryOptions["onRetry"],
+): Promise<void> {
   const store = openStore(image.mirror);
-  const manifest = await readPlannedManifest(store, image);
+  const retry = onRetry ? { onRetry } : {};
+  const manifest = await readPlannedManifest(store, image, { ...retry, signal });
   const key = `${image.prefix}image.tar.zst`;
   let unpackedBytes = 0;
   const totalBytes = manifest.shards.reduce((sum, { plainBytes }) => sum + plainBytes, 0);
   const stop = new AbortController();
   const options = { signal: AbortSignal.any([signal, stop.signal]) };
+  const readOptions = { ...options, ...retry };
 
   // One tar for one shard and, of more that wait, all it comes to: starting another takes as long as unpacking megabytes.
   const unpack = async (first: number, waiting: number[] = []) => {
     const plain = async function* () {
       for (let shard: number | undefined = first; shard !== undefined; shard = waiting.shift()) {
-        for await (const frame of readShard(store, key, manifest, shard, options)) {
+        for await (const frame of readShard(store, key, manifest, shard, readOptions)) {
           unpackedBytes += frame.length;
           advance(unpackedBytes, totalBytes);
           yield frame;
@@ -81,10 +92,9 @@ function countLanes({ frames }: Manifest): number {
 }
 
 /** The mirror may have moved on since the plan was made: only the very manifest that was planned with counts. */
-async function readPlannedManifest(store: Store, image: LayImage["image"]): Promise<Manifest> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of store.read(`${image.prefix}manifest.json`)) chunks.push(chunk);
-  const bytes = Buffer.concat(chunks);
+async function readPlannedManifest(store: Store, image: LayImage["image"], options: RetryOptions): Promise<Manifest> {
+  const limits = { limitBytes: manifestLimitBytes, limit: patientAttempts };
+  const bytes = await readWhole(store, `${image.prefix}manifest.json`, { ...options, ...limits });
   const found = createHash("sha256").update(bytes).digest("hex");
   if (found === image.manifestSha256) return parseManifest(bytes);
   throw new Failure({

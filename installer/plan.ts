@@ -3,6 +3,7 @@ import type { ImageFacts } from "../mirror/index.ts";
 import { type BootContext, type Family, type Firmware, findFamily } from "./boot/family.ts";
 import { firmwareEntriesStep } from "./boot/firmware-step.ts";
 import type { LoaderPlaces } from "./boot/make-unbootable.ts";
+import { checkInterfaces } from "./check-interfaces.ts";
 import { chooseDisks } from "./choose-disks.ts";
 import { configDriveFiles, hideData } from "./config-drive/documents.ts";
 import { type ConfigDriveFormat, configDriveFormat } from "./config-drive/format.ts";
@@ -13,15 +14,19 @@ import { identifyDisk } from "./disk-identity.ts";
 import { systemGroup } from "./disk-request.ts";
 import type { Disk, Hardware } from "./hardware.ts";
 import type { Job } from "./job.ts";
+import { labelDisks } from "./label-disk.ts";
 import { phoneHomeFiles } from "./phone-home/files.ts";
 import type { PlannableImage } from "./plannable-image.ts";
 import type { DiskGroup } from "./select-disks.ts";
 import type { Step } from "./step.ts";
+import type { PlannedArray } from "./storage/check-arrays.ts";
+import { featureArguments } from "./storage/filesystem-features.ts";
 import { fullLayout, type Layout, layOut, releaseStep, storageSteps } from "./storage/layout.ts";
 import { partitionOf } from "./storage/partition.ts";
 import { checkRescueKernel } from "./storage/rescue-kernel.ts";
 import { smallestDiskBytes } from "./storage/smallest-disk.ts";
 import { storageFiles } from "./storage/storage-files.ts";
+import { refuseTakenNames } from "./storage/taken-names.ts";
 import { checkRoom, initramfsSuffices } from "./storage/target-needs.ts";
 import { targetDirectory } from "./target-directory.ts";
 import { wipeSteps } from "./wipe/plan-wipe.ts";
@@ -37,6 +42,8 @@ export interface Plan {
   disks: readonly string[];
   /** Where boot loaders go. */
   loaders: readonly LoaderPlaces[];
+  /** They must be whole at the end. */
+  arrays: readonly PlannedArray[];
   /** What people should know of, and what is done about it. */
   warnings: readonly string[];
   /** Where the target is mounted while it is being installed. */
@@ -50,12 +57,14 @@ const target = targetDirectory;
  * Decides everything and touches nothing: the same job, hardware and image give the same plan.
  * @throws Failure for disks that do not fit or must not be touched (see `chooseDisks`), `image-lacks-packages`,
  *   `image-lacks-firmware`, `family-unknown`, `license-missing`, `config-drive-too-small`, `storage-invalid`,
- *   `rescue-kernel-too-new` (configuration), and those of `wipeSteps`
+ *   `volume-group-name-taken`, `mapping-name-taken`, `rescue-kernel-too-new`, `network-interface-missing` (configuration),
+ *   and those of `wipeSteps`
  */
 export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan {
   const { facts } = image;
   const { instance } = job;
   const smallest = smallestDiskBytes(job, facts.minimumDiskBytes);
+  const networkWarnings = checkInterfaces(instance.network, hardware.interfaces);
   const { groups, instanceUuid, wipe } = chooseDisks(job, hardware, smallest);
   const disks = groups.flatMap((group) => group.disks);
   const configDrive = sizeUp(job, groups, instanceUuid);
@@ -71,6 +80,7 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
   const family = chooseFamily(facts);
   checkPackages(job, family, facts, layout);
   checkRoom(layout, facts);
+  refuseTakenNames(layout, hardware.stack, hardware.disks, disks);
   if (layout.arrays.length > 0) checkRescueKernel(hardware.kernelRelease, facts.kernels);
   checkLicense(job, facts);
 
@@ -89,13 +99,18 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
     hostname: instance.hostname,
     firmware,
     disks: disks.map(({ path }) => path),
-    loaders: layout.disks.map((disk) => ({ disk: disk.disk.path, esp: partitionOf(disk, "esp").path })),
-    warnings: seeded.warnings,
+    loaders: layout.disks.map((disk) => ({
+      disk: disk.disk.path,
+      esp: partitionOf(disk, "esp").path,
+      ...(layout.espArray && { espArray: layout.espArray.path }),
+    })),
+    arrays: layout.arrays.map(({ path, members }) => ({ path, members })),
+    warnings: [...networkWarnings, ...seeded.warnings],
     target,
     steps: [
       checkDisksStep(wipe, disks),
       ...wipeSteps(disks, hardware.stack, wipe),
-      ...storageSteps(layout, instanceUuid, target),
+      ...storageSteps(layout, instanceUuid, target, featureArguments(facts.kernels, hardware.mkfsFeatures)),
       configDriveStep(job, layout, configDrive),
       layStep(image),
       configureStep(job, boot, family, instanceUuid, seeded),
@@ -161,7 +176,7 @@ function checkDisksStep({ held }: Wipe, disks: readonly Disk[]): Step {
   return {
     kind: "check-disks",
     name: "check-disks",
-    title: `check that ${disks.map(({ name }) => name).join(", ")} are as planned${freedom}`,
+    title: `check that ${labelDisks(disks)} are as planned${freedom}`,
     disks: disks.map(identifyDisk),
     held,
   };

@@ -3,9 +3,10 @@ import { basename } from "node:path";
 import { type Emit, note } from "../common/event.ts";
 import { asFailure } from "../common/failure.ts";
 import { run } from "../common/run.ts";
-import { makeUnbootable } from "./boot/make-unbootable.ts";
+import { unbootableTasks } from "./boot/make-unbootable.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./step.ts";
+import { targetMounts } from "./target-mounts.ts";
 
 const doing = "releasing the target after a failure";
 
@@ -25,26 +26,18 @@ export async function cleanUp(
   emit: Emit,
 ): Promise<void> {
   const isDone = (name: string) => begun.slice(0, -1).some((step) => step.name === name);
-  const tasks = [
-    // Once the target is released, the installation as such is through.
-    ...(begun.some(({ kind }) => kind === "fill-esp") && !isDone("release") ? [() => makeUnbootable(loaders)] : []),
-    ...(onFailure === "clean" ? [() => releaseTarget(target, begun)] : []),
-  ];
-  for (const task of tasks) await task().catch((error: unknown) => note(emit, asFailure(error, doing).message));
-}
-
-async function releaseTarget(target: string, begun: readonly Step[]): Promise<void> {
-  for (const mountPoint of await mountedBelow(target)) await run("umount", [mountPoint], { doing });
-  for (const step of begun.toReversed()) await releaseMade(step);
-}
-
-/** Innermost first: proc_pid_mounts(5) lists mounts in the order they were made. */
-async function mountedBelow(target: string): Promise<string[]> {
-  const mounts = (await readFile("/proc/self/mounts", "utf8")).trim().split("\n");
-  return mounts
-    .map((line) => line.split(" ")[1] ?? "")
-    .filter((path) => path === target || path.startsWith(`${target}/`) || path.startsWith(`${target}-`))
-    .reverse();
+  // Of a disk that is gone nothing can be taken away; that must not keep the others as they are.
+  const attempt = (task: () => Promise<void>) =>
+    task().catch((error: unknown) => note(emit, asFailure(error, doing).message));
+  // Once the target is released, the installation as such is through.
+  if (begun.some(({ kind }) => kind === "fill-esp") && !isDone("release")) {
+    for (const task of unbootableTasks(loaders)) await attempt(task);
+  }
+  if (onFailure === "leave") return;
+  for (const mountPoint of await targetMounts(target)) {
+    await attempt(async () => void (await run("umount", [mountPoint], { doing })));
+  }
+  for (const step of begun.toReversed()) await attempt(() => releaseMade(step));
 }
 
 /** An array or mapping of that name need not be ours: a foreign one stays. */

@@ -14,7 +14,7 @@ export type TargetFile = { path: string; mode: number; content: string | Secret 
 interface Named {
   /** Stable, for events and journals: `wipe-1`. */
   name: string;
-  /** For people: "wipe /dev/sda (LAB0)". */
+  /** For people: "wipe ata-SAMPLE_A (8.0 GiB)". */
   title: string;
 }
 

@@ -1,2 +1,4 @@
+import { runDirectory } from "./run-directory.ts";
+
 /** Where the target is mounted while it is being installed. What lies beside it begins with the same name and a hyphen. */
-export const targetDirectory = "/run/metalcast/target";
+export const targetDirectory = `${runDirectory}/target`;

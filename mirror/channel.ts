@@ -5,6 +5,7 @@ import { Failure } from "../common/failure.ts";
 import { type Arch, imageVersionSchema, sha256Schema } from "./manifest.ts";
 import { readWhole } from "./read-whole.ts";
 import { channelPattern, compareVersions } from "./reference.ts";
+import { withRetries } from "./retry.ts";
 import type { Store } from "./store.ts";
 
 /**
@@ -135,7 +136,7 @@ export async function changeChannels(
 
 async function readTagged(store: Store, place: ImagePlace, signal?: AbortSignal) {
   const key = channelsKey(place);
-  const found = await store.stat(key, signal);
+  const found = await withRetries(() => store.stat(key, signal), signal ? { signal } : {});
   if (!found) return undefined;
   const bytes = await readWhole(store, key, { limitBytes, ifMatch: found.etag, ...(signal ? { signal } : {}) });
   return { etag: found.etag, channels: parseChannels(bytes, `${store.url}/${key}`) };

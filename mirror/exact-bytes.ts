@@ -17,6 +17,7 @@ export async function* exactBytes(
         code: "body-overlong",
         kind: "integrity",
         message: `${doing}: more bytes arrive than the ${sizeBytes} that were promised`,
+        hint: "look at the mirror's server and at any cache or proxy in front of it: this is not what was published",
         data: { expected: sizeBytes },
       });
     }
@@ -28,10 +29,11 @@ export async function* exactBytes(
 /** @returns the Failure for a body that broke off */
 export function downloadCut(doing: string, data: { expected?: number; found?: number }, cause?: unknown): Failure {
   const found = data.found === undefined ? "" : ` after ${data.found} of ${data.expected} bytes`;
+  const reason = cause instanceof Error && cause.message ? ` (${cause.message})` : "";
   return new Failure({
     code: "download-cut",
     kind: "retry",
-    message: `${doing}: the connection broke off${found}`,
+    message: `${doing}: the connection broke off${found}${reason}`,
     hint: "check the network between here and the store, then run it again",
     data,
     cause,

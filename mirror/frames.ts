@@ -1,5 +1,4 @@
 import { subtle } from "node:crypto";
-import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
 import { type ZstdOptions, zstdDecompress } from "node:zlib";
 import { asFailure, Failure } from "../common/failure.ts";
@@ -7,6 +6,7 @@ import { downloadCut } from "./exact-bytes.ts";
 import { archiveName, type Frame, type Manifest } from "./manifest.ts";
 import { readAhead } from "./read-ahead.ts";
 import { release } from "./release.ts";
+import { patientAttempts, type RetryOptions, waitForRetry } from "./retry.ts";
 import type { Store, StoredObject } from "./store.ts";
 
 const decompress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdDecompress);
@@ -14,21 +14,15 @@ const decompress = promisify<Uint8Array, ZstdOptions, Buffer>(zstdDecompress);
 /** Node's Z_MIN_CHUNK. */
 const smallestChunkBytes = 64;
 
-/** How often in a row a download may break off without a whole frame in between. */
-const attemptLimit = 5;
-
-export interface ReadShardOptions {
-  signal?: AbortSignal;
+export interface ReadShardOptions extends RetryOptions {
   /** Called with the packed size of every frame that was verified. */
   onBytes?: (count: number) => void;
-  /** Before the first retry; doubles with each. Default: 500. */
-  retryDelayMs?: number;
 }
 
 /**
  * The plain bytes of one shard of `image.tar.zst`, one chunk per frame. A frame's SHA-256 is checked before it is
  * decompressed, and nothing of it is passed on before it is whole. The shard is one ranged read; where that breaks off,
- * it goes on at the frame where it broke. Memory: two frames, packed and plain, whatever the server sends.
+ * it goes on at the frame where it broke, until 12 attempts in a row brought no whole frame. Memory: two frames, packed and plain, whatever the server sends.
  * @param key of the archive: the image's prefix and `image.tar.zst`
  * @throws Failure `frame-hash-mismatch`, `frame-size-mismatch`, `object-changed` (integrity); `download-cut`,
  *   `store-unreachable` (retry) after several attempts; what else a store throws
@@ -38,7 +32,7 @@ export async function* readShard(
   key: string,
   manifest: Manifest,
   shardIndex: number,
-  { signal, onBytes, retryDelayMs = 500 }: ReadShardOptions = {},
+  { signal, onBytes, ...retry }: ReadShardOptions = {},
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const shard = manifest.shards[shardIndex];
   if (!shard) throw new RangeError(`shard ${shardIndex} of ${manifest.shards.length}`);
@@ -47,7 +41,7 @@ export async function* readShard(
   // A reader that leaves early must not wait for a stalled server.
   const left = new AbortController();
   const leave = () => left.abort();
-  const source = { store, key, signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal, retryDelayMs };
+  const source = { ...retry, store, key, signal: signal ? AbortSignal.any([signal, left.signal]) : left.signal };
   try {
     yield* readAhead(openFrames(fetchFrames(source, frames, manifest), doing, onBytes), leave);
   } catch (error) {
@@ -55,11 +49,10 @@ export async function* readShard(
   }
 }
 
-interface Source {
+interface Source extends RetryOptions {
   store: Store;
   key: string;
   signal: AbortSignal;
-  retryDelayMs: number;
 }
 
 interface PackedFrame {
@@ -84,10 +77,8 @@ async function* fetchFrames(
         yield packed;
       }
     } catch (error) {
-      const failure = asChangedArchive(error);
       attempts += 1;
-      if (!(failure instanceof Failure) || failure.kind !== "retry" || attempts >= attemptLimit) throw failure;
-      await delay(source.retryDelayMs * 2 ** (attempts - 1), undefined, { signal: source.signal });
+      await waitForRetry(asChangedArchive(error), attempts, { ...source, limit: patientAttempts });
     }
   }
 }

@@ -15,8 +15,11 @@ export class HttpStore implements Store {
   readonly url: string;
   readonly #stallMs: number;
 
-  /** @param stallMs nothing coming for so long breaks the connection off, so that the read can be tried again */
-  constructor(url: URL, stallMs = 60_000) {
+  /**
+   * @param stallMs nothing coming for so long, or next to nothing, breaks the connection off, so that the read can be
+   *   tried again
+   */
+  constructor(url: URL, stallMs = 20_000) {
     this.url = url.href.replace(/\/+$/, "");
     this.#stallMs = stallMs;
   }
@@ -41,7 +44,7 @@ export class HttpStore implements Store {
       expectStatus(answer, range && answer.statusCode !== 200 ? 206 : 200, doing);
       const sizeBytes = range ? range.end - range.start : contentLength(answer, doing);
       if (range) expectRange(answer.headers["content-range"], range, doing);
-      yield* exactBytes(answer, { sizeBytes, doing });
+      yield* exactBytes(withoutTrickle(answer, this.#stallMs), { sizeBytes, doing });
     } catch (error) {
       answer.destroy();
       if (error instanceof Failure) throw error;
@@ -80,7 +83,9 @@ export class HttpStore implements Store {
     });
     request.on("timeout", () => {
       // A connection is idle, too, while the reader has yet to take what came.
-      if (!answer?.readableLength) request.destroy(new Error(`nothing came for ${this.#stallMs / 1000} s`));
+      if (answer?.readableLength) return;
+      // By the answer, where there is one: its reader would learn of the request's end alone that it was aborted.
+      (answer ?? request).destroy(new Error(`nothing came for ${this.#stallMs / 1000} s`));
     });
     request.on("error", (error) =>
       reject(signal?.aborted ? asFailure(signal.reason, doing) : unreachable(doing, url.origin, error)),
@@ -96,6 +101,30 @@ export class HttpStore implements Store {
       message: `${doing} ${this.url}: a store on the web can only be read`,
       hint: "use the s3:// or file:// URL of the same mirror",
     });
+  }
+}
+
+/** Below that, a frame of the usual size takes more than an hour. */
+const leastBytesPerSecond = 1024;
+
+/** A server that sends a byte now and then keeps the connection busy, and its reader for ever. */
+async function* withoutTrickle(body: AsyncIterable<Uint8Array>, periodMs: number): AsyncGenerator<Uint8Array> {
+  let waitedMs = 0;
+  let bytes = 0;
+  let askedAt = performance.now();
+  for await (const chunk of body) {
+    // What the reader takes for itself is not the server's.
+    waitedMs += performance.now() - askedAt;
+    bytes += chunk.byteLength;
+    if (waitedMs >= periodMs) {
+      if (bytes < (leastBytesPerSecond * waitedMs) / 1000) {
+        throw new Error(`only ${bytes} bytes came in ${Math.round(waitedMs / 100) / 10} s`);
+      }
+      waitedMs = 0;
+      bytes = 0;
+    }
+    yield chunk;
+    askedAt = performance.now();
   }
 }
 

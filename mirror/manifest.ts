@@ -136,6 +136,9 @@ export type Arch = z.infer<typeof archSchema>;
 export type Frame = z.infer<typeof frameSchema>;
 export type Shard = z.infer<typeof shardSchema>;
 
+/** Of a `manifest.json`: frames of 4 MiB and 130 bytes each, an image of a terabyte. */
+export const manifestLimitBytes = 32 * 2 ** 20;
+
 /** The archive that frames and shards are parts of. */
 export const archiveName = "image.tar.zst";
 

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { Failure } from "../common/failure.ts";
 import { type Channels, imagePrefix, readChannels, versionNamedBy } from "./channel.ts";
 import { listImages } from "./list-images.ts";
-import { type Arch, type Manifest, parseManifest } from "./manifest.ts";
+import { type Arch, type Manifest, manifestLimitBytes, parseManifest } from "./manifest.ts";
 import { readWhole } from "./read-whole.ts";
 import { compareVersions, formatReference, type ImageReference, parseReference } from "./reference.ts";
 import type { Store } from "./store.ts";
@@ -13,9 +13,6 @@ export interface ResolvedImage {
   /** Of the keys of the image's files, with its slash: `images/debian-12/amd64/20261123.0/`. */
   prefix: string;
 }
-
-/** Frames of 4 MiB and 130 bytes each: an image of a terabyte. */
-const manifestLimitBytes = 32 * 2 ** 20;
 
 /**
  * Finds the version that a reference means, and its manifest, verified against what the channel file says of it.

@@ -1,13 +1,13 @@
 import type { Command, Step } from "../step.ts";
-import { partitionOf } from "../storage/partition.ts";
 import { debianLoader } from "./debian-loader.ts";
 import { espSyncProgram } from "./esp-sync/files.ts";
 import type { BootContext } from "./family.ts";
 import { fillEspStep } from "./fill-esp.ts";
 import { inTarget } from "./in-target.ts";
+import { renewLoaderPath } from "./renew-loader.ts";
 
 interface GrubDisks extends Pick<BootContext, "firmware"> {
-  layout: Pick<BootContext["layout"], "disks">;
+  layout: Pick<BootContext["layout"], "disks" | "esps" | "espArray">;
 }
 
 /** GRUB's menu, debconf's record of the disks, and, once all else is there, GRUB itself on every one of them. */
@@ -33,18 +33,18 @@ function configurationStep(context: BootContext): Step {
  * What GRUB's and shim's packages do at upgrades. For BIOS, every disk gets GRUB anew, not only the first. For UEFI, the
  * fallback path is renewed too, and NVRAM stays as it is: `grub-install` would make an entry of its own and put it first
  * (grub2/update_nvram), while ours name files that keep their places. `grub-efi/install_devices` is Ubuntu's; Debian's
- * packages know one ESP, /boot/efi.
+ * packages know one ESP, /boot/efi. udev's link to an array is the one that depends on no name.
  */
 export function grubSelections({ layout, firmware }: GrubDisks): string {
-  const { disks } = layout;
+  const { disks, esps, espArray } = layout;
   const bootDisks = disks.map(({ disk }) => disk.path).join(", ");
-  const esps = disks.map((disk) => partitionOf(disk, "esp").path).join(", ");
+  const espDevices = espArray ? [`/dev/disk/by-id/md-uuid-${espArray.uuid}`] : esps.map(({ device }) => device);
   const bios = [
     `grub-pc grub-pc/install_devices multiselect ${bootDisks}`,
     "grub-pc grub-pc/install_devices_empty boolean false",
   ];
   const uefi = [
-    `grub-efi-amd64 grub-efi/install_devices multiselect ${esps}`,
+    `grub-efi-amd64 grub-efi/install_devices multiselect ${espDevices.join(", ")}`,
     "grub-efi-amd64 grub-efi/install_devices_empty boolean false",
     "grub-efi-amd64 grub2/force_efi_extra_removable boolean true",
     "grub-efi-amd64 grub2/update_nvram boolean false",
@@ -78,7 +78,12 @@ function uefiStep(context: BootContext): Step {
 
 /** By the program that does it later on the installed server. */
 function syncStep(context: BootContext): Step {
-  const { length } = context.layout.esps;
+  const { esps, espArray } = context.layout;
+  const { length } = esps;
+  if (espArray) {
+    const title = "note which GRUB the ESP has";
+    return inTarget(context, { name: "note-loader", title, commands: [["sh", renewLoaderPath]] });
+  }
   return inTarget(context, {
     name: "sync-esp",
     title: length > 1 ? `make ${length} ESPs equal` : "note which GRUB the ESP has",

@@ -1,5 +1,5 @@
 import type { Command, TargetFile } from "../step.ts";
-import { afterPackagesPath, renewLoaderPath } from "./esp-sync/files.ts";
+import { afterPackagesPath, renewLoaderPath } from "./renew-loader.ts";
 
 const install: Command = [
   "grub-install",
@@ -43,15 +43,19 @@ mv "$stamp.new" "$stamp"
 /** apt.conf(5), DPkg::Post-Invoke: after every run of dpkg. */
 const aptHook = `DPkg::Post-Invoke { "if [ -x ${afterPackagesPath} ]; then ${afterPackagesPath}; fi"; };\n`;
 
-/** How Debian's GRUB gets on an ESP, and what makes the packages' upgrades reach all of them. */
+/** How Debian's GRUB gets on an ESP, and what makes the packages' upgrades reach it. */
 export const debianLoader = {
   /** Shim and GRUB under EFI/debian and at the fallback path; the firmware's entries stay as they are. */
   install,
+  /** What is renewed after packages have changed, and that it is. */
   files: [
     { path: renewLoaderPath, mode: 0o755, content: renewLoader },
-    { path: "/etc/apt/apt.conf.d/90metalcast-esp-sync", mode: 0o644, content: aptHook },
+    { path: "/etc/apt/apt.conf.d/90metalcast-loader", mode: 0o644, content: aptHook },
+  ],
+  /** For several ESPs: what a kernel's own scripts put on the mounted one reaches the others. */
+  kernelHooks: [
     // After zz-update-grub, in the order of run-parts(8).
     { path: "/etc/kernel/postinst.d/zzz-metalcast-esp-sync", symlink: afterPackagesPath },
     { path: "/etc/kernel/postrm.d/zzz-metalcast-esp-sync", symlink: afterPackagesPath },
   ],
-} as const satisfies { install: Command; files: readonly TargetFile[] };
+} as const satisfies { install: Command; files: readonly TargetFile[]; kernelHooks: readonly TargetFile[] };

@@ -10,6 +10,7 @@ import { espSyncFiles } from "./esp-sync/files.ts";
 import type { BootContext, Family } from "./family.ts";
 import { grubDefaults } from "./grub-defaults.ts";
 import { inTarget } from "./in-target.ts";
+import { renewLoaderFiles } from "./renew-loader.ts";
 
 /** Debian and what descends from it: initramfs-tools, /etc/default/grub.d, grub-install, debconf. */
 export const debian: Family = {
@@ -40,9 +41,10 @@ function files({ layout, kernelArguments, firmware }: BootContext): TargetFile[]
 /** cloud-init would have debconf forget all disks but the first that /boot lies on, at the first boot. */
 const noGrubDpkg = "grub_dpkg: { enabled: false }\n";
 
-function loaderFiles({ disks }: Layout): TargetFile[] {
+function loaderFiles({ disks, espArray }: Layout): TargetFile[] {
+  if (espArray) return [...renewLoaderFiles, ...debianLoader.files];
   const uuids = disks.map((disk) => partitionOf(disk, "esp").uuid);
-  return [...espSyncFiles(uuids, ["debian", "BOOT"]), ...debianLoader.files];
+  return [...espSyncFiles(uuids, ["debian", "BOOT"]), ...debianLoader.files, ...debianLoader.kernelHooks];
 }
 
 function initramfsStep(context: BootContext): Step {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { resolveInRoot } from "../../common/rooted-path.ts";
 import { type RunOptions, run } from "../../common/run.ts";
 import type { Step } from "../step.ts";
+import { targetMounts } from "../target-mounts.ts";
 import type { BootContext } from "./family.ts";
 
 type FillEsp = Extract<Step, { kind: "fill-esp" }>;
@@ -25,12 +26,14 @@ export async function fillEsp({ device, mountPoint, target }: FillEsp, options: 
   const staging = `${target}-esp`;
   await mkdir(place, { recursive: true });
   await mkdir(staging, { recursive: true });
-  // All that the loaders will need has to be there before they are.
-  await run("sync", [], options);
+  // All that the loaders will need has to be there before they are. Of what could not be written, sync(2) tells nothing;
+  // syncfs(2) does.
+  await run("sync", ["--file-system", ...(await targetMounts(target))], options);
   await run("mount", ["-t", "vfat", "-o", "nodev,nosuid,noexec", device, staging], options);
   try {
     const copy = ["--recursive", "--no-dereference", "--preserve=timestamps", "--no-target-directory"];
     await run("cp", [...copy, place, staging], options);
+    await run("sync", ["--file-system", staging], options);
   } finally {
     await run("umount", [staging], options);
   }

@@ -1,5 +1,6 @@
 import { assertSameSectors } from "../disk-sectors.ts";
 import { deriveUuid } from "../identity.ts";
+import { labelPath } from "../label-disk.ts";
 import type { Command, Step } from "../step.ts";
 import type { Device } from "./device.ts";
 import { storageInvalid } from "./storage-invalid.ts";
@@ -107,7 +108,8 @@ function checkArray({ name, level, spares, chunk, bitmap, sync }: ArrayWish, bel
   }
   const disks = below.flatMap((device) => [...new Set(device.disks)]);
   const twice = disks.find((disk, index) => disks.indexOf(disk) !== index);
-  if (twice !== undefined) throw storageInvalid(`two members of the array ${name} are on one disk, ${twice}`);
+  if (twice !== undefined)
+    throw storageInvalid(`two members of the array ${name} are on one disk, ${labelPath(twice)}`);
   assertSameSectors(below, name);
   const useless = [
     level === 0 && spares > 0 && "spares",
@@ -161,8 +163,9 @@ export function assembleStep(array: ArrayLayout): Step {
       ["udevadm", "settle"],
       ...(sync === "zero" ? members.map((member): Command => ["blkdiscard", "--force", "--zeroout", member]) : []),
       ["mdadm", ...create],
-      ...(sync === "first-boot" ? [["mdadm", "--misc", "--action=frozen", path] as const] : []),
+      // mdadm waits for udev too, but not for long.
       ["udevadm", "wait", "--settle", "--timeout=60", path],
+      ...(sync === "first-boot" ? [["mdadm", "--misc", "--action=frozen", path] as const] : []),
       ["wipefs", "--all", "--force", "--quiet", path],
     ],
   };

@@ -17,7 +17,8 @@ const bootSize = { bytes: 2 ** 30 };
  * might not read /.
  * @throws Failure `storage-invalid` (configuration)
  */
-export function expandPreset({ preset, lvm, filesystem, encrypt, swap, sync }: Preset): FullLayout {
+export function expandPreset(wanted: Preset): FullLayout {
+  const { preset, lvm, filesystem, encrypt, swap, sync, syncSpeed, esp } = wanted;
   const level = levels[preset];
   if (level === undefined && sync !== undefined) throw storageInvalid("single has no array that could be synchronized");
   if (swap === "rest") throw storageInvalid("swap can't take the rest: / does");
@@ -45,6 +46,8 @@ export function expandPreset({ preset, lvm, filesystem, encrypt, swap, sync }: P
   const base = encrypt ? "secret" : "root";
   const top = lvm ? "system/root" : base;
   return {
+    esp,
+    syncSpeed,
     partitions: places.map(({ partition }) => partition),
     raid: places.flatMap(({ array }) => array ?? []),
     luks: encrypt ? [{ name: "secret", on: "root", passphrase: encrypt.passphrase }] : [],

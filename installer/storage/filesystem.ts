@@ -1,6 +1,7 @@
 import { deriveUuid, deriveVolumeNumber } from "../identity.ts";
 import type { Command, Step } from "../step.ts";
 import type { Device } from "./device.ts";
+import type { FeatureArguments } from "./filesystem-features.ts";
 import { storageInvalid } from "./storage-invalid.ts";
 import type { FullLayout } from "./storage-schema.ts";
 
@@ -101,28 +102,36 @@ function checkPass(type: Filesystem["type"], mountPoint: string): 0 | 1 | 2 {
 }
 
 /** @param filesystem of several on one device, as subvolumes, the first; `subvolumes` names all of them */
-export function formatStep(filesystem: Filesystem, subvolumes: readonly string[], target: string): Step {
+export function formatStep(
+  filesystem: Filesystem,
+  subvolumes: readonly string[],
+  target: string,
+  features: FeatureArguments,
+): Step {
   const { name, type, label } = filesystem;
   const named = subvolumes.length > 0 ? ` with ${subvolumes.join(", ")}` : "";
   return {
     kind: "commands",
     name: `format-${name.replace("/", "-")}`,
     title: `make ${type} ${label}${named}`,
-    commands: [makeCommand(filesystem), ...subvolumeCommands(filesystem, subvolumes, target), ["udevadm", "settle"]],
+    commands: [
+      makeCommand(filesystem, features),
+      ...subvolumeCommands(filesystem, subvolumes, target),
+      ["udevadm", "settle"],
+    ],
   };
 }
 
-function makeCommand({ type, device, sizeBytes, label, id }: Filesystem): Command {
+function makeCommand({ type, device, sizeBytes, label, id }: Filesystem, features: FeatureArguments): Command {
   switch (type) {
     case "ext4": {
       const now = sizeBytes <= initializedBytes ? ["-E", "lazy_itable_init=0,lazy_journal_init=0"] : [];
-      return ["mkfs.ext4", "-F", "-q", ...now, "-L", label, "-U", id, device];
+      return ["mkfs.ext4", "-F", "-q", ...features.ext4, ...now, "-L", label, "-U", id, device];
     }
     case "xfs":
-      // Large extent counters are the default of xfsprogs 6.5, and unknown to kernels before 5.19 and to GRUB 2.06.
-      return ["mkfs.xfs", "-f", "-q", "-i", "nrext64=0", "-L", label, "-m", `uuid=${id}`, device];
+      return ["mkfs.xfs", "-f", "-q", ...features.xfs, "-L", label, "-m", `uuid=${id}`, device];
     case "btrfs":
-      return ["mkfs.btrfs", "-f", "-q", "-L", label, "-U", id, device];
+      return ["mkfs.btrfs", "-f", "-q", ...features.btrfs, "-L", label, "-U", id, device];
     case "vfat":
       return ["mkfs.vfat", "-F", "32", "-n", label, "-i", id, device];
   }

@@ -90,7 +90,8 @@ function onlyDevice(devices: readonly Device[], name: string): Device {
   );
 }
 
-function partitionsNamed(name: string, disks: readonly DiskLayout[]): Device[] {
+/** @returns the partition of that name on each of the disks that have one */
+export function partitionsNamed(name: string, disks: readonly DiskLayout[]): Device[] {
   return disks.flatMap(({ disk, partitions }) =>
     partitions
       .filter((partition) => partition.name === name)

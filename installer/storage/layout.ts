@@ -1,19 +1,21 @@
 import type { Firmware } from "../boot/family.ts";
 import { systemGroup } from "../disk-request.ts";
-import { deriveVolumeNumber } from "../identity.ts";
 import type { DiskGroup } from "../select-disks.ts";
 import type { Step } from "../step.ts";
 import { type ArrayLayout, assembleStep } from "./array.ts";
 import { checkBootReadable } from "./boot-readable.ts";
 import { chainOf, type Device } from "./device.ts";
 import { type EncryptedVolume, encryptStep } from "./encryption.ts";
+import { layOutEsps } from "./esp.ts";
 import { expandPreset } from "./expand-preset.ts";
 import { type Filesystem, formatStep, layOutFilesystem, mountStep } from "./filesystem.ts";
+import type { FeatureArguments } from "./filesystem-features.ts";
 import { deviceOf, layOutDevices, type NamedDevices, type ServerIdentity } from "./lay-out-devices.ts";
-import { type DiskLayout, layOutDisk, partitionOf, partitionStep } from "./partition.ts";
+import { type DiskLayout, layOutDisk, partitionStep } from "./partition.ts";
 import { storageInvalid } from "./storage-invalid.ts";
 import type { FullLayout, Preset } from "./storage-schema.ts";
 import { layOutSwap, type Swap, swapStep } from "./swap.ts";
+import { checkSyncSpeed } from "./sync-speed.ts";
 import { deactivateCommand, type VolumeGroup, volumeGroupStep } from "./volume-group.ts";
 
 /** Everything that will lie on the server's disks. */
@@ -29,8 +31,12 @@ export interface Layout {
   /** The mounted ones, `/` first, the first ESP among them. */
   filesystems: readonly Filesystem[];
   swaps: readonly Swap[];
-  /** One ESP a system disk; the first is also in `filesystems`. */
+  /** One ESP a system disk, or the one on `espArray`; the first is also in `filesystems`. */
   esps: readonly Filesystem[];
+  /** The ESPs of all system disks as one, if the job wants that; also in `arrays`. */
+  espArray: ArrayLayout | undefined;
+  /** Bytes a second, of each member, that the first synchronization of an array may take. */
+  syncSpeed: number | undefined;
   /** What the initramfs has to bring up: what / and /usr stand on, the top first. */
   rootChain: readonly Device[];
 }
@@ -63,7 +69,7 @@ export function layOut(wanted: FullLayout, groups: readonly DiskGroup[], options
   const all = perGroup.flat();
   const [disks = []] = perGroup;
   const devices = layOutDevices(wanted, all, options);
-  const esps = disks.map((layout, index) => layOutEsp(layout, index, instanceUuid));
+  const { esps, espArray } = layOutEsps(wanted.esp, disks, options);
   const { mounted, swaps } = layOutContents(wanted, devices, instanceUuid);
   checkMounts(mounted);
   const deviceAt = (mountPoint: string) => findDeviceAt(wanted, devices, mountPoint);
@@ -73,18 +79,22 @@ export function layOut(wanted: FullLayout, groups: readonly DiskGroup[], options
   const rootChain = [root, deviceAt("/usr")].flatMap((device) => (device ? chainOf(device) : []));
   checkUnlocking(rootChain);
 
-  const layers = layersOf(devices);
+  const layers = [...layersOf(devices), ...(espArray ? [{ kind: "array", array: espArray } as const] : [])];
+  const arrays = layers.flatMap((layer) => (layer.kind === "array" ? layer.array : []));
+  checkSyncSpeed(wanted.syncSpeed, arrays);
   const filesystems = [...mounted, ...esps.slice(0, 1)].sort((a, b) => (a.mountPoint < b.mountPoint ? -1 : 1));
   return {
     disks,
     dataDisks: perGroup.slice(1).flat(),
     layers,
-    arrays: layers.flatMap((layer) => (layer.kind === "array" ? layer.array : [])),
+    arrays,
     encrypted: layers.flatMap((layer) => (layer.kind === "encrypted" ? layer.volume : [])),
     volumeGroups: layers.flatMap((layer) => (layer.kind === "volume" ? layer.group : [])),
     filesystems,
     swaps,
     esps,
+    espArray,
+    syncSpeed: wanted.syncSpeed,
     rootChain,
   };
 }
@@ -123,22 +133,6 @@ function checkGroups(wanted: FullLayout, groups: readonly DiskGroup[]): void {
   const idle = names.find((name) => name !== systemGroup && !wanted.partitions.some(({ group }) => group === name));
   if (idle !== undefined)
     throw storageInvalid(`nothing of the layout is on the disks ${idle}`, "take them out of disks");
-}
-
-/** A server whose first disk is gone must still boot: the ESP may be missing. */
-function layOutEsp(layout: DiskLayout, index: number, instanceUuid: string): Filesystem {
-  const { path, sizeBytes } = partitionOf(layout, "esp");
-  return {
-    name: `esp-${index + 1}`,
-    type: "vfat",
-    device: path,
-    sizeBytes,
-    label: `EFI-${index + 1}`,
-    id: deriveVolumeNumber(instanceUuid, `esp ${layout.disk.path}`),
-    mountPoint: "/boot/efi",
-    mountOptions: "umask=0077,nofail,x-systemd.device-timeout=15s",
-    checkPass: 0,
-  };
 }
 
 function layOutContents({ filesystems }: FullLayout, devices: NamedDevices, instanceUuid: string) {
@@ -197,7 +191,7 @@ function layersOf(devices: NamedDevices): Layer[] {
 }
 
 /** From clean disks to mounted file systems. */
-export function storageSteps(layout: Layout, instanceUuid: string, target: string): Step[] {
+export function storageSteps(layout: Layout, instanceUuid: string, target: string, features: FeatureArguments): Step[] {
   const { disks, dataDisks, layers, arrays, filesystems, swaps, esps } = layout;
   const own = filesystems.filter(({ mountPoint }) => mountPoint !== "/boot/efi");
   const formatted = Map.groupBy(own, ({ device }) => device);
@@ -206,18 +200,18 @@ export function storageSteps(layout: Layout, instanceUuid: string, target: strin
     ...[...disks, ...dataDisks].map((disk, index) => partitionStep(disk, instanceUuid, index)),
     ...layers.map(layerStep),
     ...(syncing.length > 0 ? [syncStep(syncing)] : []),
-    ...[...formatted.values()].flatMap((all) => formatSteps(all, target)),
+    ...[...formatted.values()].flatMap((all) => formatSteps(all, target, features)),
     ...swaps.map(swapStep),
-    ...esps.map((esp) => formatStep(esp, [], target)),
+    ...esps.map((esp) => formatStep(esp, [], target, features)),
     // The ESP waits until all that its loaders need is there.
     mountStep(own, target),
   ];
 }
 
 /** One step for the subvolumes of one device. */
-function formatSteps(filesystems: readonly Filesystem[], target: string): Step[] {
+function formatSteps(filesystems: readonly Filesystem[], target: string, features: FeatureArguments): Step[] {
   const subvolumes = filesystems.flatMap(({ subvolume }) => subvolume ?? []);
-  return filesystems.slice(0, 1).map((filesystem) => formatStep(filesystem, subvolumes, target));
+  return filesystems.slice(0, 1).map((filesystem) => formatStep(filesystem, subvolumes, target, features));
 }
 
 function layerStep(layer: Layer): Step {
@@ -237,14 +231,26 @@ function syncStep(arrays: readonly ArrayLayout[]): Step {
   return { kind: "sync-arrays", name: "sync-arrays", title: `make the members of ${names} consistent`, arrays: paths };
 }
 
-/** The way back, from the top down: nothing of the target stays mounted, open or assembled. */
-export function releaseStep({ layers }: Layout, target: string): Step {
+/**
+ * The way back, from the top down: nothing of the target stays mounted, open or assembled. What could not be written is
+ * told on the way: of a file system by syncfs(2), of what its unmounting wrote by fsync(2) on its device, of boot code by
+ * fsync(2) on the disk.
+ */
+export function releaseStep({ disks, layers, filesystems, esps }: Layout, target: string): Step {
+  const places = filesystems.map(({ mountPoint }) => (mountPoint === "/" ? target : `${target}${mountPoint}`));
+  const devices = new Set([...filesystems, ...esps].map(({ device }) => device));
   const words = layers.length > 0 ? "unmount the target and release what it stands on" : "unmount the target";
   return {
     kind: "commands",
     name: "release",
     title: words,
-    commands: [["umount", "--recursive", target], ...layers.toReversed().map(releaseCommand), ["sync"]],
+    commands: [
+      ["sync", "--file-system", ...places],
+      ["umount", "--recursive", target],
+      ["sync", ...devices],
+      ...layers.toReversed().map(releaseCommand),
+      ["sync", ...disks.map(({ disk }) => disk.path)],
+    ],
   };
 }
 

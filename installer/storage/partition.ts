@@ -1,5 +1,6 @@
 import type { Disk } from "../hardware.ts";
 import { deriveUuid } from "../identity.ts";
+import { labelDisk } from "../label-disk.ts";
 import type { Step } from "../step.ts";
 import { divide, type Size } from "./size.ts";
 
@@ -68,7 +69,7 @@ export function layOutDisk(
   const own = configDriveBytes === undefined ? [] : systemPartitions(configDriveBytes);
   const ownBytes = own.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
   const freeBytes = disk.sizeBytes - headBytes - tailBytes - ownBytes;
-  const sizes = divide(wishes, freeBytes, mebibyte, `on ${disk.name}`);
+  const sizes = divide(wishes, freeBytes, mebibyte, `on ${labelDisk(disk)}`);
   const all = [...own, ...wishes.map((wish, index) => ({ ...wish, sizeBytes: sizes[index] ?? 0 }))];
   let startBytes = headBytes;
   const partitions = all.map(({ name, typeCode, sizeBytes }, index) => {
@@ -113,7 +114,7 @@ export function partitionStep({ disk, partitions }: DiskLayout, instanceUuid: st
   return {
     kind: "commands",
     name: `partition-${index + 1}`,
-    title: `partition ${disk.name}: ${partitions.map(({ name }) => name).join(", ")}`,
+    title: `partition ${labelDisk(disk)}: ${partitions.map(({ name }) => name).join(", ")}`,
     commands: [
       ["sgdisk", `--disk-guid=${tableUuid(disk, instanceUuid)}`, ...create, disk.path],
       ["udevadm", "wait", "--settle", "--timeout=60", ...paths],

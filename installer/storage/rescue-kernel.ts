@@ -1,11 +1,12 @@
 import { Failure } from "../../common/failure.ts";
+import { isBefore, type KernelVersion } from "./kernel-age.ts";
 
 /**
  * The first kernel that writes a logical block size into md's superblock. It is put where older kernels want zeros: those
  * refuse the members with EINVAL. Linux commit 62ed1b582246, "md: allow configuring logical block size"; Debian bug
  * 1130781. Nothing switches it off on the side that writes.
  */
-const firstWithBlockSize = [6, 19] as const;
+const firstWithBlockSize: KernelVersion = [6, 19];
 
 /**
  * An array that the running kernel makes must be one that the installed kernels assemble.
@@ -25,10 +26,6 @@ export function checkRescueKernel(release: string, imageKernels: readonly string
   });
 }
 
-/** A release that has no version in front is taken for a new one: nothing is known against it. */
 function isOlder(release: string): boolean {
-  const [, major, minor] = /^(\d+)\.(\d+)/.exec(release) ?? [];
-  if (major === undefined || minor === undefined) return false;
-  const [newMajor, newMinor] = firstWithBlockSize;
-  return Number(major) < newMajor || (Number(major) === newMajor && Number(minor) < newMinor);
+  return isBefore(release, firstWithBlockSize);
 }

@@ -3,9 +3,10 @@ import { formatCrypttab, keyFiles } from "./encryption.ts";
 import { describeMount } from "./filesystem.ts";
 import type { Layout } from "./layout.ts";
 import { describeSwap } from "./swap.ts";
+import { syncSpeedFile } from "./sync-speed.ts";
 
-/** What every distribution reads alike: fstab(5), crypttab(5) and the keys that it names. */
-export function storageFiles({ filesystems, swaps, encrypted, rootChain }: Layout): TargetFile[] {
+/** What every distribution reads alike: fstab(5), crypttab(5) and the keys that it names, rules of udev's. */
+export function storageFiles({ filesystems, swaps, encrypted, rootChain, syncSpeed }: Layout): TargetFile[] {
   const lines = [...filesystems.map(describeMount), ...swaps.map(describeSwap)];
   const fstab = `# <file system> <mount point> <type> <options> <dump> <pass>\n${lines.join("\n")}\n`;
   const neededByRoot = new Set(rootChain.flatMap((device) => (device.kind === "encrypted" ? device.volume.name : [])));
@@ -17,5 +18,6 @@ export function storageFiles({ filesystems, swaps, encrypted, rootChain }: Layou
           ...keyFiles(encrypted),
         ]
       : []),
+    ...(syncSpeed === undefined ? [] : [syncSpeedFile(syncSpeed)]),
   ];
 }

@@ -65,7 +65,27 @@ const raidLevelSchema = z.literal([0, 1, 4, 5, 6, 10]);
 /** How an array's members become equal; see array.ts. */
 const syncSchema = z.enum(["first-boot", "create", "zero", "assume-clean"]);
 
+/** Bytes a second, of each member; see sync-speed.ts. */
+const syncSpeedSchema = z.string().transform((text, context) => {
+  try {
+    const bytes = parseSize(text);
+    if (bytes >= 2 ** 20 && Number.isSafeInteger(bytes)) return bytes;
+  } catch {
+    // Told below.
+  }
+  context.addIssue({
+    code: "custom",
+    message: `"${text}" is not a speed: write for example "50 MiB", for each second`,
+  });
+  return z.NEVER;
+});
+
+/** Whether every system disk's ESP is a file system of its own, or all are one array; see esp.ts. */
+const espSchema = z.enum(["per-disk", "raid1"]).default("per-disk");
+
 const layoutSchema = z.strictObject({
+  esp: espSchema,
+  syncSpeed: syncSpeedSchema.optional(),
   partitions: z
     .array(z.strictObject({ name: nameSchema, group: z.string().default("system"), size: sizeSchema }))
     .min(1)
@@ -130,6 +150,8 @@ const presetSchema = z.strictObject({
   encrypt: z.strictObject({ passphrase: passphraseSchema }).optional(),
   swap: sizeSchema.optional(),
   sync: syncSchema.optional(),
+  syncSpeed: syncSpeedSchema.optional(),
+  esp: espSchema,
 });
 
 /**

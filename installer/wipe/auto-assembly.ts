@@ -1,7 +1,14 @@
-import { mkdir, rm, symlink } from "node:fs/promises";
+import { mkdir, readlink, rm, symlink } from "node:fs/promises";
 import { run } from "../../common/run.ts";
+import { runDirectory } from "../run-directory.ts";
 
 const directory = "/run/udev/rules.d";
+
+/**
+ * What the masks lead to, which leads to /dev/null itself: so a mask that an installer left behind when it was killed is
+ * told from one that an administrator made.
+ */
+const nothing = `${runDirectory}/no-rules`;
 
 /** What assembles arrays, activates volume groups and registers bcache devices as udev sees them, by distribution. */
 const rules = [
@@ -18,16 +25,18 @@ const rules = [
  * While it works, udev assembles nothing, neither what is being taken apart nor what an old superblock in the middle of
  * a new partition speaks of. Closing a device that was written to is an event, on which udev would start
  * again what has just been stopped. udev(7): a link to /dev/null in /run hides the rules of that name in /usr/lib;
- * those of an administrator in /etc stay.
+ * those of an administrator, in /etc or in /run, stay.
  */
 export async function withoutAutoAssembly<T>(work: () => Promise<T>): Promise<T> {
   const doing = "keeping udev from assembling what lies on the disks";
   await mkdir(directory, { recursive: true });
+  await mkdir(runDirectory, { recursive: true });
+  await link("/dev/null", nothing);
   const masks: string[] = [];
   try {
     for (const rule of rules) {
       const mask = `${directory}/${rule}`;
-      if (await link(mask)) masks.push(mask);
+      if (await link(nothing, mask)) masks.push(mask);
     }
     await run("udevadm", ["control", "--reload"], { doing });
     const result = await work();
@@ -40,13 +49,13 @@ export async function withoutAutoAssembly<T>(work: () => Promise<T>): Promise<T>
   }
 }
 
-/** A file of that name is somebody's own rule, or the mask of a run that was cut off. */
-async function link(mask: string): Promise<boolean> {
+/** @returns whether the link is ours, made now or by a run that was cut off; what else has that name stays */
+async function link(target: string, path: string): Promise<boolean> {
   try {
-    await symlink("/dev/null", mask);
+    await symlink(target, path);
     return true;
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "EEXIST") return false;
-    throw error;
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    return (await readlink(path).catch(() => undefined)) === target;
   }
 }

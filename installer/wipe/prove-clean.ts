@@ -2,6 +2,7 @@ import { access, readdir } from "node:fs/promises";
 import { Failure } from "../../common/failure.ts";
 import { run } from "../../common/run.ts";
 import { type Claim, tryToClaim } from "../describe-disk.ts";
+import { labelPath } from "../label-disk.ts";
 import type { NamedDisk } from "./relations.ts";
 import { readSignatures } from "./signatures.ts";
 
@@ -26,7 +27,7 @@ export function assertClean(disk: NamedDisk, remains: readonly string[], cause: 
   throw new Failure({
     code: "disk-not-clean",
     kind: "failed",
-    message: `wiping ${disk.name}: there is still ${remains.join(", ")}${cause ? ` (${cause.message})` : ""}`,
+    message: `wiping ${labelPath(disk.path)}: there is still ${remains.join(", ")}${cause ? ` (${cause.message})` : ""}`,
     hint: "see what holds it with `lsblk` and `fuser -vm`, release it by hand, and try again",
     data: { remains },
     cause,

@@ -1,8 +1,14 @@
 import type { Disk } from "../hardware.ts";
+import { labelPath } from "../label-disk.ts";
 import type { StackedDevice } from "./parse-stack.ts";
 
 /** A disk by its kernel name and by the stable path that commands use. */
 export type NamedDisk = Pick<Disk, "name" | "path">;
+
+/** For messages, by names that stay. */
+export function listLabels(disks: readonly NamedDisk[]): string {
+  return disks.map(({ path }) => labelPath(path)).join(", ");
+}
 
 /** Kernel names of the disks that a device lies on, in the end; a disk lies on itself. */
 export function disksBelow(stack: readonly StackedDevice[], name: string): string[] {

@@ -40,11 +40,7 @@ export async function runTakeApart(
   }
   const stack = await inspectStack(options.signal);
   if (takeApart(stack, named).length === 0) return;
-  throw heldBy(
-    stack,
-    named.map(({ name }) => name),
-    failure,
-  );
+  throw heldBy(stack, named, failure);
 }
 
 /**
@@ -59,7 +55,7 @@ export async function runWipe(
   const disk = await nameDisk(path);
   const performOptions = { ...options, doing: title };
   const stack = await inspectStack(options.signal);
-  if (takeApart(stack, [disk]).length > 0) throw heldBy(stack, [disk.name]);
+  if (takeApart(stack, [disk]).length > 0) throw heldBy(stack, [disk]);
   const { partitions, disk: table, depth } = wipeDisk(stack, disk, wipe);
 
   const paths = stack

@@ -3,7 +3,7 @@ import type { Command } from "../step.ts";
 import type { WipeAction } from "./action.ts";
 import { clearDevice } from "./clear-device.ts";
 import type { StackedDevice } from "./parse-stack.ts";
-import { devicesOn, liesWithin, type NamedDisk, stablePath } from "./relations.ts";
+import { devicesOn, liesWithin, listLabels, type NamedDisk, stablePath } from "./relations.ts";
 
 /**
  * What releases these disks, from the top of the stack down: swap, mounts, then each layer before what it lies on.
@@ -23,7 +23,7 @@ export function takeApart(stack: readonly StackedDevice[], disks: readonly Named
     throw new Failure({
       code: "disk-holds-running-system",
       kind: "refused",
-      message: `refusing to take ${names.join(", ")} apart: the running system's ${running.name} lies there`,
+      message: `refusing to take ${listLabels(disks)} apart: the running system's ${running.name} lies there`,
       hint: "name other disks in disks.match",
     });
   }

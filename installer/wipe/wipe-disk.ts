@@ -1,5 +1,6 @@
 import { Failure } from "../../common/failure.ts";
 import { formatSize } from "../../common/units.ts";
+import { labelPath } from "../label-disk.ts";
 import type { Command } from "../step.ts";
 import type { WipeAction } from "./action.ts";
 import { clearDevice } from "./clear-device.ts";
@@ -30,7 +31,7 @@ export function wipeDisk(stack: readonly StackedDevice[], disk: NamedDisk, { dep
     throw new Failure({
       code: "disk-changed",
       kind: "refused",
-      message: `refusing to wipe ${disk.path}: it is gone`,
+      message: `refusing to wipe ${labelPath(disk.path)}: it is gone`,
       hint: "make a new plan with `metalcast plan`",
     });
   }
@@ -46,25 +47,26 @@ export function wipeDisk(stack: readonly StackedDevice[], disk: NamedDisk, { dep
   };
 }
 
-function deepen({ sizeBytes, erasure }: StackedDevice, { name, path }: NamedDisk, depth: Wipe["depth"]): WipeAction[] {
+function deepen({ sizeBytes, erasure }: StackedDevice, { path }: NamedDisk, depth: Wipe["depth"]): WipeAction[] {
+  const label = `${labelPath(path)} (${formatSize(sizeBytes)})`;
   switch (depth) {
     case "signatures":
       return [];
     case "discard":
-      if (!erasure?.discards) throw unsupported(name, depth, "it takes no discards");
+      if (!erasure?.discards) throw unsupported(label, depth, "it takes no discards");
       return [act("blkdiscard", path)];
     case "zero":
       return [{ kind: "zero-disk", path, sizeBytes }];
     case "secure":
-      return eraseSecurely(erasure?.secure ?? { obstacle: "nothing is known of it" }, { name, path }, sizeBytes);
+      return eraseSecurely(erasure?.secure ?? { obstacle: "nothing is known of it" }, path, label);
   }
 }
 
 /** Not a secret: ATA wants one set before it erases, and erasing clears it. */
 const ataPassword = "metalcast";
 
-function eraseSecurely(secure: SecureErase, { name, path }: NamedDisk, sizeBytes: number): WipeAction[] {
-  if ("obstacle" in secure) throw unsupported(`${name} (${formatSize(sizeBytes)})`, "secure", secure.obstacle);
+function eraseSecurely(secure: SecureErase, path: string, label: string): WipeAction[] {
+  if ("obstacle" in secure) throw unsupported(label, "secure", secure.obstacle);
   switch (secure.way) {
     case "nvme-format":
       // A namespace's own path: a controller's may stand for all of its namespaces, nvme-format(1).

@@ -145,7 +145,7 @@ cp /usr/lib/shim/shimx64.efi.signed /boot/efi/EFI/debian/shimx64.efi
 STAND_IN
   printf '#!/bin/sh\ncat /tmp/states\n' >/usr/local/bin/dpkg-query
   chmod 755 /usr/local/bin/grub-install /usr/local/bin/dpkg-query
-  chmod 755 /usr/local/lib/metalcast-esp-sync/renew-loader
+  chmod 755 /usr/local/lib/metalcast-loader/renew-loader
   printf 'installed\nunpacked\n' >/tmp/states
   sync_esps half-upgraded
   printf 'installed\ninstalled\n' >/tmp/states
@@ -154,7 +154,7 @@ STAND_IN
   echo "an own loader" >/boot/efi/EFI/debian/grubx64.efi
   sync_esps own-loader
   sed 's/^/own-loader: /' /boot/efi/EFI/debian/grubx64.efi
-  rm /usr/local/lib/metalcast-esp-sync/renew-loader
+  rm /usr/local/lib/metalcast-loader/renew-loader
 
   # Too small for all of it: what was there stays whole.
   printf '%s\n%s\n' $one $small >$list

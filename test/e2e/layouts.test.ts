@@ -89,6 +89,10 @@ test.each(["lvm-raid1", "raid10", "luks-raid1"])("%s: root is consistent once it
   expect(told(layout, "mismatches of root, assembled again")).toEqual(everyTime(layout, "0"));
 });
 
+test("lvm-raid1: its first synchronization goes at the speed of the job", () => {
+  expect(told("lvm-raid1", "speed of root")).toEqual(["409600 (local)"]);
+});
+
 test("a failure leaves nothing mounted, open or assembled", () => {
   expect(transcript).toContain("held after a failure: nothing");
 });

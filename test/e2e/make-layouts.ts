@@ -1,4 +1,4 @@
-import { readdir, readFile, realpath, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { setTimeout } from "node:timers/promises";
 import { observeCommands, run } from "../../common/run.ts";
 import { Secret } from "../../common/secret.ts";
@@ -8,6 +8,7 @@ import { type Job, parseJob } from "../../installer/job.ts";
 import { type Plan, plan } from "../../installer/plan.ts";
 import { selectDisks } from "../../installer/select-disks.ts";
 import { fullLayout, type Layout, layOut } from "../../installer/storage/layout.ts";
+import { storageFiles } from "../../installer/storage/storage-files.ts";
 import { sampleImage } from "../installer/samples.ts";
 
 /** Runs in the rescue system: makes every layout that it is told, and tells what is there then. */
@@ -20,7 +21,7 @@ const count = (disks: number) => ({
 const passphrase = new Secret("correct horse battery staple");
 
 const jobs: Record<string, object> = {
-  "lvm-raid1": { disks: count(2), storage: { preset: "raid1", lvm: true, swap: "128 MiB" } },
+  "lvm-raid1": { disks: count(2), storage: { preset: "raid1", lvm: true, swap: "128 MiB", syncSpeed: "400 MiB" } },
   raid10: { disks: count(4), storage: "raid10" },
   raid5: { disks: count(3), storage: "raid5" },
   "luks-raid1": { disks: count(2), storage: { preset: "raid1", encrypt: { passphrase } } },
@@ -104,6 +105,8 @@ async function makeLayout(fields: object, tell: Tell): Promise<void> {
   for (const array of layout.arrays.filter(({ sync }) => sync === "create" || sync === "zero")) {
     tell(`mismatches of ${array.name}`, await countMismatches(array.path));
   }
+  // Without the step that fills the ESP there is no mount point of it.
+  await mkdir(`${made.target}/boot/efi`, { recursive: true });
   await carryOut(
     made,
     made.steps.filter((step) => step.name === "release"),
@@ -113,7 +116,10 @@ async function makeLayout(fields: object, tell: Tell): Promise<void> {
     (await discoverHardware()).disks.flatMap(({ heldBy }) => heldBy),
   );
   for (const array of layout.arrays.filter(({ name, sync }) => name === "root" && sync === "first-boot")) {
+    await applyRules(layout);
     await run("mdadm", ["--assemble", array.path, ...array.members], { doing: "assembling" });
+    await run("udevadm", ["settle"], { doing: "assembling" });
+    tell(`speed of ${array.name}`, await readArray(array.path, "sync_speed_max"));
     // Like the first mount of an installed system: until something writes, the resync waits.
     await run("mdadm", ["--readwrite", array.path], { doing: "assembling" });
     await untilIdle(array.path);
@@ -194,6 +200,20 @@ async function listSyncing(): Promise<string[]> {
   return (await Promise.all(found)).filter((line) => line !== undefined);
 }
 
+/** As the installed system's udev does. */
+async function applyRules(layout: Layout): Promise<void> {
+  for (const file of storageFiles(layout)) {
+    if (!file.path.startsWith("/etc/udev/rules.d/") || !("content" in file)) continue;
+    await writeFile(file.path, String(file.content));
+    await run("udevadm", ["control", "--reload"], { doing: "giving udev its rules" });
+  }
+}
+
+async function readArray(path: string, attribute: string): Promise<string> {
+  const name = (await realpath(path)).slice("/dev/".length);
+  return (await readFile(`/sys/block/${name}/md/${attribute}`, "utf8")).trim();
+}
+
 async function untilIdle(path: string): Promise<void> {
   const directory = `/sys/block/${(await realpath(path)).slice("/dev/".length)}/md`;
   await writeFile(`${directory}/sync_speed_min`, "4000000");
@@ -208,5 +228,5 @@ async function countMismatches(path: string): Promise<string> {
   const directory = `/sys/block/${(await realpath(path)).slice("/dev/".length)}/md`;
   await writeFile(`${directory}/sync_action`, "check");
   await untilIdle(path);
-  return (await readFile(`${directory}/mismatch_cnt`, "utf8")).trim();
+  return readArray(path, "mismatch_cnt");
 }

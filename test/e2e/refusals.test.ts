@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { digestFile } from "../../factory/checksum.ts";
 import { openStore, publish } from "../../mirror/index.ts";
 import { makeTinyImage } from "../factory/tiny-image.ts";
+import { cardAddress } from "../lab/hardware.ts";
 import { createServer, type Server } from "../lab/server.ts";
 import { makeSampleImage, writeSampleImage } from "../mirror/sample-image.ts";
 import { twoDisks } from "./stage.ts";
@@ -27,6 +28,9 @@ const job = (overrides: object) =>
     after: "nothing",
     ...overrides,
   });
+
+const bondAddress = "02:00:00:00:00:01";
+const network = (mac: string) => ({ ethernets: { lan: { mac, dhcp4: true } } });
 
 /**
  * `case NAME COMMAND...` prints what the command says between two marks, its exit code, and whether the disks' first
@@ -59,6 +63,15 @@ case_ own-unfit metalcast install /root/job/own-unfit.json
 case_ plan metalcast plan /root/job/good.json
 case_ plan-json metalcast plan --json /root/job/good.json
 case_ dry-run metalcast install --dry-run /root/job/good.json
+case_ other-card metalcast install /root/job/other-card.json
+modprobe bonding max_bonds=0
+ip link add bond0 address ${bondAddress} type bond
+ip link add link bond0 name bond0.7 type vlan id 7
+ip link set vec0 down
+ip link set vec0 master bond0
+ip link set bond0 up
+case_ bonded metalcast install /root/job/other-card.json
+case_ own-card metalcast plan /root/job/own-card.json
 case_ tampered metalcast install /root/job/good.json
 echo "mounts $(grep -c /run/metalcast /proc/mounts) arrays $(grep -c ^md /proc/mdstat) boot-code $(head -c 440 /dev/sda | tr -d '\\000' | wc -c)"
 sgdisk --zap-all /dev/sdb >/dev/null; mkfs.ext4 -q -F /dev/sdb; mkdir -p /mnt/data; mount -o ro /dev/sdb /mnt/data
@@ -129,6 +142,8 @@ beforeAll(async () => {
       "/root/job/one-disk.json": job({ disks: { count: 1 }, storage: "single" }),
       "/root/job/hint.json": job({ disks: { count: 1, match: { serial: "<in> ab1" } }, storage: "single" }),
       "/root/job/take-apart.json": job({ wipe: { held: "take-apart" } }),
+      "/root/job/other-card.json": job({ instance: { hostname: "web-1", network: network(bondAddress) } }),
+      "/root/job/own-card.json": job({ instance: { hostname: "web-1", network: network(cardAddress) } }),
       "/root/job/no-mdadm.json": job({ image: "plain-12" }),
       "/root/job/own-wrong-hash.json": job({ image: { ...own, sha256: "0".repeat(64) } }),
       "/root/job/own-wrong-format.json": job({ image: { ...own, format: "raw" } }),
@@ -168,6 +183,11 @@ function told(name: string): { text: string; end: string } {
   return { text: transcript.slice(from + 1, to).join("\n"), end: (transcript[to] ?? "").slice(`end ${name} `.length) };
 }
 
+/** Nothing but the card itself is in the list. */
+const noSuchCard = new RegExp(
+  `error: .* no interface for lan \\(${bondAddress}\\); it has vec0 \\(${cardAddress}[^()]*\\)\nhint: `,
+);
+
 test.each([
   ["unknown-image", "3 untouched", /error: .*debian-99.*\nhint: images there: debian-12/],
   ["unknown-version", "3 untouched", /error: .*20200101\.0.*\nhint: newest versions: 20261123\.0/],
@@ -183,6 +203,10 @@ test.each([
   ["plan", "0 untouched", /lay-image +lay debian-12@20261123\.0/],
   ["plan-json", "0 untouched", /"kind":"lay-image"/],
   ["dry-run", "0 untouched", /^mdadm --create \/dev\/md\/root/m],
+  ["other-card", "3 untouched", noSuchCard],
+  // The bond's address is on the card, which keeps its own all the same.
+  ["bonded", "3 untouched", noSuchCard],
+  ["own-card", "0 untouched", /config-drive +write the config drive/],
   ["tampered", "4 written", /error: .*SHA-256.*\nhint: /],
   ["mounted", "6 untouched", /error: .*\/dev\/sdb is mounted on \/mnt\/data.*\nhint: release the disk/],
   ["swap", "6 untouched", /error: .*\/dev\/sdb is used as swap.*\nhint: release the disk/],

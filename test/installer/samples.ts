@@ -40,6 +40,17 @@ export function sampleHardware(overrides: Partial<Hardware> = {}): Hardware {
     kernelRelease: "6.1.0-40-amd64",
     consoles: ["console=tty0", "console=ttyS0,115200"],
     disks: [sampleDisk("a"), sampleDisk("b")],
+    interfaces: ["52:54:00:00:00:01", "52:54:00:00:00:02"].map((mac, index) => ({
+      name: `eno${index + 1}`,
+      mac,
+      driver: "igb",
+      hasCarrier: true,
+    })),
+    // Debian 12's.
+    mkfsFeatures: {
+      xfs: ["crc", "finobt", "rmapbt", "reflink", "inobtcount", "bigtime", "projid32bit", "sparse", "nrext64", "ftype"],
+      btrfs: ["mixed-bg", "extref", "raid56", "skinny-metadata", "no-holes", "raid1c34", "zoned"],
+    },
     stack: (overrides.disks ?? [sampleDisk("a"), sampleDisk("b")]).map(({ name, sizeBytes }) =>
       sampleDevice(name, "disk", [], { sizeBytes }),
     ),

@@ -9,6 +9,9 @@ export interface LabDisk {
   sectorBytes: 512 | 4096;
 }
 
+/** The address of every server's network card: QEMU's own for the first one. */
+export const cardAddress = "52:54:00:12:34:56";
+
 /** What a virtual server is made of, whichever machine runs it. */
 export interface ServerHardware {
   name: string;

@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { run } from "../../common/run.ts";
 import { cached } from "./cache.ts";
-import type { ServerHardware } from "./hardware.ts";
+import { cardAddress, type ServerHardware } from "./hardware.ts";
 import { forwardToLoopback } from "./loopback.ts";
 import { type Machine, startMachine } from "./machine.ts";
 import { buildLayer, type RescueCommand } from "./rescue-layer.ts";
@@ -53,7 +53,7 @@ export async function startUserModeLinux(
         hostPorts.join(" "),
       ],
       ...["linux", `mem=${memoryMiB}M`, `initrd=${initramfs}`, "quiet", "con=null", "con0=fd:0,fd:1"],
-      ...["vec0:transport=tap,ifname=tap0,depth=128,gro=1", `uml_dir=${directory}`],
+      ...[`vec0:transport=tap,ifname=tap0,mac=${cardAddress},depth=128,gro=1`, `uml_dir=${directory}`],
       `lab_base=${system.root}`,
       `lab_disks=${disks.map(({ file, serial, sectorBytes }) => `${file}:${serial}:${sectorBytes}`).join(",")}`,
     ],

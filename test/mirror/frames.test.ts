@@ -174,7 +174,7 @@ test("a line that breaks at the same place each time is given up", async () => {
   const { plain, failure } = await readUntilFailure(served);
   expect(failure).toMatchObject({ code: "download-cut", kind: "retry" });
   expect(plain).toHaveLength(0);
-  expect(calls).toHaveLength(5);
+  expect(calls).toHaveLength(12);
 });
 
 test("what no retry mends is not tried again", async () => {

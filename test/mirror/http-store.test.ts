@@ -32,7 +32,25 @@ test("so is a body that stands still", async () => {
     response.write("x");
   });
   const store = new HttpStore(new URL(server.url), stallMs);
-  await expect(collect(store.read("object"))).rejects.toMatchObject({ code: "download-cut", kind: "retry" });
+  await expect(collect(store.read("object"))).rejects.toMatchObject({
+    code: "download-cut",
+    kind: "retry",
+    message: expect.stringContaining("nothing came for 0.2 s"),
+  });
+});
+
+test("and one that trickles, before all of it has come", async () => {
+  await using server = await startMisbehavingServer((_request, response) => {
+    response.writeHead(200, { "content-length": 1000 });
+    const timer = setInterval(() => response.write("x"), 10);
+    response.on("close", () => clearInterval(timer));
+  });
+  const store = new HttpStore(new URL(server.url), stallMs);
+  await expect(collect(store.read("object"))).rejects.toMatchObject({
+    code: "download-cut",
+    kind: "retry",
+    message: expect.stringMatching(/only \d+ bytes came in/),
+  });
 });
 
 test("an object of unknown length is refused, whole as it may be", async () => {

@@ -1,4 +1,5 @@
 import type { TargetFile } from "../../step.ts";
+import { afterPackagesFile } from "../renew-loader.ts";
 import { espSyncScript } from "./script.ts";
 
 const directory = "/usr/local/lib/metalcast-esp-sync";
@@ -8,12 +9,6 @@ const watch = "metalcast-esp-sync.path";
 
 /** The program that makes all ESPs equal to the one on /boot/efi. */
 export const espSyncProgram = `${directory}/esp-sync`;
-
-/** What a family puts here renews the loader on /boot/efi from the installed packages, before it is copied. */
-export const renewLoaderPath = `${directory}/renew-loader`;
-
-/** What a family's package manager runs after kernels and boot loaders have changed. It never fails. */
-export const afterPackagesPath = `${directory}/after-packages`;
 
 /**
  * At every boot, too: a disk may have come back, or /boot/efi's own may be gone. It mounts /boot/efi for everybody, so it
@@ -51,18 +46,9 @@ WantedBy=multi-user.target
 `;
 }
 
-/** In a chroot there is no systemd, and the boot that follows does it. */
-const hook = `#!/bin/sh
-# After changes of kernels and boot loaders: keeps all EFI system partitions equal. Written by Metalcast's installer.
-if [ -d /run/systemd/system ]; then
-  systemctl start ${service} || echo "metalcast: the EFI system partitions differ, see: journalctl -u ${service}" >&2
-fi
-exit 0
-`;
-
 /**
- * What keeps the ESPs of the target equal: a program, and units that run it at every boot and whenever /boot/efi
- * changes.
+ * What keeps the ESPs of the target equal: a program, and units that run it at every boot, whenever /boot/efi changes,
+ * and when a family's package manager says so.
  *
  * @param partitionUuids of all ESPs, by which they are found whatever the disks are called
  * @param folders below EFI/ that hold loaders, such as `debian`
@@ -76,7 +62,7 @@ export function espSyncFiles(partitionUuids: readonly string[], folders: readonl
   return [
     { path: "/etc/metalcast/esp-partitions", mode: 0o644, content: `${list.join("\n")}\n` },
     { path: espSyncProgram, mode: 0o755, content: espSyncScript },
-    { path: afterPackagesPath, mode: 0o755, content: hook },
+    afterPackagesFile(service),
     { path: `${units}/${service}`, mode: 0o644, content: serviceUnit },
     { path: `${units}/${watch}`, mode: 0o644, content: watchUnit(folders) },
     ...[service, watch].map((unit) => ({

@@ -1,7 +1,9 @@
+import { renewLoaderPath } from "../renew-loader.ts";
+
 /**
  * What the installed server runs to keep its EFI system partitions equal, and the installer itself at the end. It needs
  * util-linux, GNU coreutils and findutils, and fsck.vfat where it is installed. It is one constant: which partitions
- * there are lies in the list, and what a family does to renew its loader in `renew-loader` beside it.
+ * there are lies in the list, and what a family does to renew its loader in a program of its own.
  *
  * A file is replaced by a rename, so that a power cut leaves the old or the new one. On FAT that takes a mount with
  * `dirsync`: Linux writes a renamed file's entry with the file and not with its folder, and by then the old name and the
@@ -17,7 +19,6 @@ set -u
 umask 077
 LC_ALL=C
 export LC_ALL
-directory=\${0%/*}
 list=/etc/metalcast/esp-partitions
 primary=/boot/efi
 work=/run/metalcast-esp-sync
@@ -220,7 +221,7 @@ synchronize() {
     mount -o remount,dirsync "$primary" || exit 1
     make_equal "$source" "$primary" || exit 1
   fi
-  if [ -x "$directory/renew-loader" ] && ! "$directory/renew-loader"; then
+  if [ -x ${renewLoaderPath} ] && ! ${renewLoaderPath}; then
     give_up "the boot loader of $primary cannot be renewed, nothing is copied"
   fi
   if [ -n "$missed" ]; then count_missed; fi

@@ -52,11 +52,24 @@ const columns: readonly [string, (boot: Boot) => boolean][] = [
   ["kernel and GRUB reinstalled, each disk pulled again", ({ reinstalled }) => reinstalled],
 ];
 
-/** The README's table, from the results alone. */
-export function renderBootMatrix(results: readonly BootResult[]): string {
+const marks = ["<!-- boot matrix -->", "<!-- end of the boot matrix -->"] as const;
+
+/** Replaces what stands between the two marks of a text by the table. @throws Error where they are missing */
+export function placeBootMatrix(text: string, results: readonly BootResult[]): string {
+  const [begin, end] = marks.map((mark) => text.indexOf(mark));
+  if (begin === undefined || end === undefined || begin < 0 || end < begin) throw new Error(`no ${marks.join(", ")}`);
+  return `${text.slice(0, begin)}${marks[0]}\n\n${renderBootMatrix(results)}\n\n${text.slice(end)}`;
+}
+
+/** From the results alone. */
+function renderBootMatrix(results: readonly BootResult[]): string {
   const rows = bootCases.map((bootCase) => renderCase(bootCase, results));
   const head = ["layout", "disks", "installed over", ...columns.map(([title]) => title)];
-  return [head, head.map(() => "---"), ...rows].map((cells) => `| ${cells.join(" | ")} |`).join("\n");
+  const widths = head.map((_, column) => Math.max(...[head, ...rows].map((cells) => cells[column]?.length ?? 0)));
+  const lines = [head, widths.map((width) => "-".repeat(width)), ...rows].map((cells) =>
+    cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | "),
+  );
+  return lines.map((line) => `| ${line} |`).join("\n");
 }
 
 function renderCase({ name, title, disks }: BootCase, results: readonly BootResult[]): string[] {

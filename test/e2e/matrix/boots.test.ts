@@ -64,7 +64,7 @@ test.each(bootCases)("$name", { timeout: 3 * 60 * 60_000 }, async (bootCase) => 
           const removedDisks = next.pulled === null ? [] : [next.pulled];
           const options = { firmware: next.firmware, removedDisks, snapshot: true, forgetEntries: true };
           await using booted = await start(server, bootCase, options);
-          return look(booted, next);
+          return await look(booted, next);
         });
       }
     };
@@ -147,7 +147,12 @@ async function inspect(
     "systemctl list-units --failed --plain --no-legend",
   ];
   const asked = questions.join("; ");
-  const { stdout } = await booted.sshWhenUp("debian", stage.keyFile, `${asked}; true`, bootLimitMs);
+  const { stdout } = await booted
+    .sshWhenUp("debian", stage.keyFile, `${asked}; true`, bootLimitMs)
+    .catch((error: unknown) => {
+      process.stderr.write(`${name}, last lines of the console:\n${booted.lines.slice(-30).join("\n")}\n`);
+      throw error;
+    });
   const [hostname = "", source = "", started = "", instance = "", sector = "", degraded = "", ...failed] =
     stdout.split("\n");
   const right =

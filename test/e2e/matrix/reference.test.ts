@@ -55,6 +55,37 @@ test("with an initramfs built on the server it boots as well", async () => {
   expect(await stage.waitForReport(wanted, booted)).toMatchObject({ hostname: "rebuilt-1", cloudInit: "done" });
 });
 
+test("one ESP as RAID1: each disk boots alone, and a loader that is behind its package is renewed for all of them", async () => {
+  const wanted = instance("esp-1");
+  const server = await stage.makeServer("esp");
+  const { job, files } = await stage.makeJob(wanted, "file:///srv/mirror");
+  const storage = { preset: "raid1", esp: "raid1" };
+  expect(await installServer(server, { job: { ...job, storage }, files, shares: shares() }, () => {})).toEqual({
+    exitCode: 0,
+    messages: [],
+  });
+  const loader = "/boot/efi/EFI/debian/grubx64.efi";
+  const look = [
+    "hostname",
+    "findmnt -no SOURCE /boot/efi",
+    'mdadm --detail --export /dev/md/esp | grep -E "LEVEL|METADATA"',
+    "cat /proc/mdstat",
+    // As after an upgrade.
+    `echo old >${loader} && rm /var/lib/metalcast/loader && /usr/local/lib/metalcast-loader/after-packages`,
+    `cmp ${loader} /usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed && echo renewed`,
+  ];
+  for (const removed of [0, 1]) {
+    const pulled = { removedDisks: [removed], snapshot: true, forgetEntries: true };
+    await using booted = await server.boot({ firmware: "uefi", ...pulled });
+    const { stdout } = await booted.sshWhenUp("debian", stage.keyFile, `sudo sh -c '${look.join("; ")}'`, 12 * 60_000);
+    const [hostname, device, ...rest] = stdout.split("\n");
+    expect({ hostname, device }).toEqual({ hostname: "esp-1", device: expect.stringMatching(/^\/dev\/md/) });
+    expect(rest.slice(0, 2)).toEqual(["MD_LEVEL=raid1", "MD_METADATA=1.0"]);
+    expect(stdout.match(/\[(U_|_U)\]/g)).toHaveLength(2);
+    expect(rest.at(-1)).toBe("renewed");
+  }
+});
+
 test.each(["uefi", "bios"] as const)("a server with one disk and no array boots under %s", async (firmware) => {
   const wanted = instance(`single-${firmware}`);
   const server = await stage.makeServer(`single-${firmware}`);

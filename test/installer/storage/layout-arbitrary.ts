@@ -47,8 +47,9 @@ export const layoutArbitrary = fc
     fc.array(stackArbitrary, { minLength: 1, maxLength: 3 }),
     fc.shuffledSubarray(places, { minLength: places.length }),
     fc.integer({ min: 0, max: 20 }),
+    often(undefined, "per-disk", "raid1"),
   )
-  .map(([stacks, shuffled, mistake]) => {
+  .map(([stacks, shuffled, mistake, esp]) => {
     const raid: object[] = [];
     const luks: object[] = [];
     const lvm: object[] = [];
@@ -81,5 +82,5 @@ export const layoutArbitrary = fc
       }
       return { name: `p${index}`, group: disks, size: wanted };
     });
-    return { partitions, raid, luks, lvm, filesystems };
+    return { esp, partitions, raid, luks, lvm, filesystems };
   });

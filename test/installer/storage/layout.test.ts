@@ -4,9 +4,14 @@ import { Failure } from "../../../common/failure.ts";
 import { Secret } from "../../../common/secret.ts";
 import type { Firmware } from "../../../installer/boot/family.ts";
 import { chainOf } from "../../../installer/storage/device.ts";
-import { releaseStep, storageSteps } from "../../../installer/storage/layout.ts";
+import { featureArguments } from "../../../installer/storage/filesystem-features.ts";
+import { type Layout, releaseStep, storageSteps } from "../../../installer/storage/layout.ts";
+import { partitionOf } from "../../../installer/storage/partition.ts";
+import { storageFiles } from "../../../installer/storage/storage-files.ts";
 import { instanceUuid, lay, mebibyte } from "./lay-on-machine.ts";
 import { layoutArbitrary } from "./layout-arbitrary.ts";
+
+const features = featureArguments([], { xfs: [], btrfs: [] });
 
 describe("presets", () => {
   test.each([
@@ -32,6 +37,46 @@ describe("presets", () => {
   });
 });
 
+test("the first synchronization goes at the job's speed, and only where the job says one", () => {
+  const rules = (layout: Layout) => storageFiles(layout).filter(({ path }) => path.startsWith("/etc/udev/"));
+  expect(rules(lay("raid1"))).toEqual([]);
+  const [file] = rules(lay({ preset: "raid1", syncSpeed: "50 MiB" }));
+  expect(file && "content" in file && file.content).toMatch(/ATTR\{md\/sync_speed_max\}="51200"\n$/);
+});
+
+describe("the ESP as a RAID1", () => {
+  test.each([2, 3, 4])("over %i disks is one file system, and firmware finds it on every partition", (system) => {
+    const { disks, esps, espArray, arrays, filesystems } = lay({ preset: "raid1", esp: "raid1" }, { system });
+    const partitions = disks.map((disk) => partitionOf(disk, "esp"));
+    expect(partitions.map(({ typeCode }) => typeCode)).toEqual(disks.map(() => "ef00"));
+    expect(espArray).toMatchObject({ level: 1, metadata: "1.0", bitmap: "none", sync: "create" });
+    expect(espArray?.members).toEqual(partitions.map(({ path }) => path));
+    expect(arrays).toContain(espArray);
+    expect(esps).toEqual([expect.objectContaining({ device: espArray?.path, mountPoint: "/boot/efi" })]);
+    expect(filesystems).toContain(esps[0]);
+    expect(esps[0]?.sizeBytes).toBeLessThan(partitions[0]?.sizeBytes ?? 0);
+  });
+
+  test("is there for full layouts, and is made before it is formatted and stopped after it was mounted", () => {
+    const storage = {
+      esp: "raid1",
+      partitions: [{ name: "members", size: "rest" }],
+      lvm: [{ name: "vg0", on: "members", volumes: [{ name: "root", size: "rest" }] }],
+      filesystems: [{ on: "vg0/root", type: "ext4", mount: "/" }],
+    };
+    const layout = lay(storage);
+    const steps = storageSteps(layout, instanceUuid, "/target", features).map(({ name }) => name);
+    expect(steps.indexOf("assemble-esp")).toBeLessThan(steps.indexOf("format-esp"));
+    expect(steps.filter((name) => name.startsWith("format-esp"))).toEqual(["format-esp"]);
+    const release = releaseStep(layout, "/target");
+    expect(release.kind === "commands" && release.commands).toContainEqual(["mdadm", "--stop", "/dev/md/esp"]);
+  });
+
+  test("is not what a job gets that does not ask for it", () => {
+    expect(lay("raid1")).toMatchObject({ espArray: undefined, esps: [{ name: "esp-1" }, { name: "esp-2" }] });
+  });
+});
+
 test("a disk of 3 TB with sectors of 4096 bytes is used to its end", () => {
   const { disks } = lay("single", { system: 1, sizeBytes: 3e12, logicalSectorBytes: 4096 });
   const last = disks[0]?.partitions.at(-1);
@@ -49,6 +94,7 @@ test("whatever the schema accepts is refused with a reason, or fits", () => {
     firmware: fc.constantFrom<Firmware[]>(["uefi"], ["bios"], ["uefi", "bios"]),
   });
   let laid = 0;
+  let laidAsArray = 0;
   fc.assert(
     fc.property(layoutArbitrary, machines, (storage, machine) => {
       let layout: ReturnType<typeof lay>;
@@ -61,6 +107,7 @@ test("whatever the schema accepts is refused with a reason, or fits", () => {
         return;
       }
       laid += 1;
+      laidAsArray += layout.espArray ? 1 : 0;
       for (const { disk, partitions } of [...layout.disks, ...layout.dataDisks]) {
         let endBytes = 34 * disk.logicalSectorBytes;
         for (const { startBytes, sizeBytes } of partitions) {
@@ -81,7 +128,7 @@ test("whatever the schema accepts is refused with a reason, or fits", () => {
         expect(volumes.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)).toBeLessThan(room);
         expect(paths.length).toBeGreaterThan(0);
       }
-      const steps = [...storageSteps(layout, instanceUuid, "/target"), releaseStep(layout, "/target")];
+      const steps = [...storageSteps(layout, instanceUuid, "/target", features), releaseStep(layout, "/target")];
       const names = steps.map(({ name }) => name);
       expect(new Set(names).size).toBe(names.length);
     }),
@@ -89,4 +136,5 @@ test("whatever the schema accepts is refused with a reason, or fits", () => {
   );
   // A property that everything refuses would prove nothing.
   expect(laid).toBeGreaterThan(50);
+  expect(laidAsArray).toBeGreaterThan(0);
 });

@@ -37,7 +37,7 @@ describe("a layout is refused with the reason", () => {
     ],
     [
       "larger than the disk",
-      /root need 1048576 MiB on \/dev\/sda/,
+      /root need 1048576 MiB on ata-SAMPLE_A \(20\.0 GiB\)/,
       { partitions: [{ name: "root", size: "1 TiB" }], filesystems: [root] },
       { system: 1 },
     ],
@@ -183,6 +183,19 @@ describe("a layout is refused with the reason", () => {
       { partitions: onePartition, filesystems: [{ on: "root", type: "swap", mount: "/" }] },
       { system: 1 },
     ],
+    [
+      "an array of one ESP",
+      /the ESP as a RAID1 wants at least 2 system disks, and there is one/,
+      { esp: "raid1", partitions: onePartition, filesystems: [root] },
+      { system: 1 },
+    ],
+    [
+      "a speed for what is not left to the first boot",
+      /there is none/,
+      { preset: "raid1", sync: "create", syncSpeed: "50 MiB" },
+      {},
+    ],
+    ["the same with a preset", /wants at least 2 system disks/, { preset: "single", esp: "raid1" }, { system: 1 }],
   ])("%s", (_name, message, storage, machine) => {
     expect(() => lay(storage, machine)).toThrow(
       expect.objectContaining({
@@ -199,10 +212,21 @@ describe("a layout is refused with the reason", () => {
     expect(lay(storage, { system: 3, firmware: ["uefi"] }).arrays).toHaveLength(1);
   });
 
-  test("disks with sectors of two sizes in one array", () => {
+  test.each([
+    ["in one array", { preset: "raid1" }],
+    [
+      "whose ESPs are to be one",
+      {
+        esp: "raid1",
+        partitions: members,
+        lvm: [{ name: "vg0", on: "members", volumes: [{ name: "root", size: "rest" }] }],
+        filesystems: [{ ...root, on: "vg0/root" }],
+      },
+    ],
+  ])("disks with sectors of two sizes %s", (_name, storage) => {
     const groups = [{ name: "system", disks: [sampleDisk("a"), sampleDisk("b", { logicalSectorBytes: 4096 })] }];
     const options = { instanceUuid, hostname: "web-1", firmware: ["uefi" as const], configDriveBytes: mebibyte };
-    expect(() => layOut(fullLayout(storageSchema.parse("raid1")), groups, options)).toThrow(
+    expect(() => layOut(fullLayout(storageSchema.parse(storage)), groups, options)).toThrow(
       expect.objectContaining({ code: "disk-sectors-mixed" }),
     );
   });

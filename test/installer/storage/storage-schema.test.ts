@@ -84,6 +84,13 @@ test.each([
     /raid\.0\.metadata: /,
   ],
   [
+    "a speed that is none",
+    "storage: { preset: raid1, syncSpeed: fast }\n",
+    /storage\.syncSpeed: "fast" is not a speed/,
+  ],
+  ["an ESP that is no choice", "storage: { preset: raid1, esp: raid5 }\n", /storage\.esp: /],
+  ["the same in a full layout", layout("  esp: mirror\n"), /storage\.esp: /],
+  [
     "a mount point above the target",
     "storage: { partitions: [{ name: a, size: rest }], filesystems: [{ on: a, type: ext4, mount: /srv/../.. }] }\n",
     /filesystems\.0\.mount: expected a path without/,

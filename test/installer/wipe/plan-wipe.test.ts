@@ -140,9 +140,14 @@ test.each([
   ],
   [
     "storage-spans-other-disks",
-    ["/dev/sda", "/dev/sdb", "/dev/sdc"].map((name) => device(name, "disk", [], { partOf: [group] })),
+    ["/dev/sda", "/dev/sdb", "/dev/sdc"].map((name) =>
+      device(name, "disk", [], {
+        partOf: [group],
+        links: ["wwn-0x5", "ata-OTHER_C"].map((id) => `/dev/disk/by-id/${id}`),
+      }),
+    ),
     refuse,
-    /volume group vg0 also lies on \/dev\/sdc/,
+    /refusing to wipe ata-SAMPLE_A, ata-SAMPLE_B: volume group vg0 also lies on ata-OTHER_C/,
   ],
   [
     "disk-holds-running-system",

@@ -1,0 +1,2 @@
+/** What an installation keeps on the rescue system while it runs. */
+export const runDirectory = "/run/metalcast";

@@ -1,0 +1,81 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { bundle } from "../lab/bundle.ts";
+import { createServer, type Server } from "../lab/server.ts";
+import { twoDisks } from "./stage.ts";
+
+/** An ESP that is an array: what firmware finds on its members, and what a failed installation leaves there. */
+let directory: string;
+let server: Server;
+let transcript: string[];
+
+const program = new URL("./make-esp-array.ts", import.meta.url);
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "lab-"));
+  server = await createServer({
+    name: "esp-array",
+    directory: `${directory}/server`,
+    disks: twoDisks,
+    memoryMiB: 1024,
+  });
+  const { lines, exitCode } = await server.runRescue({
+    command: ["/usr/bin/node", "/root/job/esp-array.mjs"],
+    files: { "/root/job/esp-array.mjs": await bundle({ entryPoints: [program.pathname] }) },
+    timeoutMs: 20 * 60_000,
+  });
+  if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
+  transcript = lines;
+});
+
+afterAll(async () => {
+  await server?.[Symbol.asyncDispose]();
+  await rm(directory, { recursive: true, force: true });
+});
+
+test.each([
+  ["first, failed: no"],
+  ["first, different data: 1"],
+  ["first, MiB of data: 511"],
+  ["first, /dev/sda2: EFI System, loader of 900000 bytes, check 0"],
+  ["first, /dev/sdb2: EFI System, loader of 900000 bytes, check 0"],
+  ["first, Version: 1.0"],
+  ["first, State: clean"],
+  ["first, Consistency Policy: resync"],
+  ["first, left to synchronize from: none"],
+  ["first, mismatches: 0"],
+])("firmware and md find the same on all members: %s", (line) => {
+  expect(transcript).toContain(line);
+});
+
+test.each([
+  ["over an assembled one, begins with: take-apart"],
+  ["clean, failed: command-failed"],
+  ["clean, arrays: 0"],
+  ["clean, mounted: nothing"],
+  ["clean, /dev/sda2: nothing"],
+  ["clean, /dev/sdb2: nothing"],
+  ["leave, failed: command-failed"],
+  ["leave, arrays: 1"],
+  ["leave, mounted: /run/metalcast/target"],
+  ["leave, /dev/sda2: nothing"],
+  // Of a member that md gave up, too.
+  ["leave, /dev/sdb2: nothing"],
+])("a failed installation boots from none of them: %s", (line) => {
+  expect(transcript).toContain(line);
+});
+
+test.each([
+  ["again, failed: no"],
+  ["again, different data: 1"],
+  ["again, /dev/sda2: EFI System, loader of 900000 bytes, check 0"],
+  ["again, /dev/sdb2: EFI System, loader of 900000 bytes, check 0"],
+])("the next one takes the array apart and makes it anew: %s", (line) => {
+  expect(transcript).toContain(line);
+});
+
+test("nothing went wrong besides", () => {
+  expect(transcript.filter((line) => line.startsWith("note: "))).toEqual([]);
+});
