@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests that boot real servers: one file at a time, since each of them keeps the machine busy. */
-const booting = { fileParallelism: false, testTimeout: 20 * 60_000, hookTimeout: 30 * 60_000, maxConcurrency: 2 };
+/** Tests that run real servers, most of which keep one processor busy. */
+const booting = { maxWorkers: 2, testTimeout: 30 * 60_000, hookTimeout: 40 * 60_000, maxConcurrency: 2 };
 
 export default defineConfig({
   test: {

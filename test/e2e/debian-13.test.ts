@@ -6,7 +6,7 @@ import { buildCachedParts, openStage, type Stage } from "./stage.ts";
 
 /** Another release, from another format: Debian 13 as a raw disk under xz. */
 const instance = { hostname: "trixie-1", uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" };
-const bootLimitMs = 12 * 60_000;
+const bootLimitMs = 20 * 60_000;
 
 let stage: Stage;
 let server: Server;

@@ -24,7 +24,7 @@ beforeAll(async () => {
   const { lines, exitCode } = await server.runRescue({
     command: ["/usr/bin/node", "/root/job/esp-array.mjs"],
     files: { "/root/job/esp-array.mjs": await bundle({ entryPoints: [program.pathname] }) },
-    timeoutMs: 20 * 60_000,
+    timeoutMs: 25 * 60_000,
   });
   if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
   transcript = lines;

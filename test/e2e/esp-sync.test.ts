@@ -22,7 +22,7 @@ beforeAll(async () => {
   const script = await readFile(new URL("./esp-sync.sh", import.meta.url), "utf8");
   const files = { ...Object.fromEntries(programs), "/etc/metalcast/esp-partitions": "", "/root/test": script };
   const boot = (part: string, options: { signal?: AbortSignal; onLine?: (line: string) => void }) =>
-    server.runRescue({ command: ["/root/test", part], files, timeoutMs: 15 * 60_000, ...options });
+    server.runRescue({ command: ["/root/test", part], files, timeoutMs: 25 * 60_000, ...options });
 
   const cut = new AbortController();
   let copied = 0;

@@ -19,7 +19,7 @@ beforeAll(async () => {
   const { lines, exitCode } = await server.runRescue({
     command: ["/usr/bin/node", "/root/job/failures.mjs"],
     files: { "/root/job/failures.mjs": await bundle({ entryPoints: [program.pathname] }) },
-    timeoutMs: 10 * 60_000,
+    timeoutMs: 25 * 60_000,
   });
   if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
   transcript = lines;

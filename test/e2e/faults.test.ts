@@ -57,7 +57,7 @@ async function installFaulty(server: string, input: FaultInput, port: number): P
       "/etc/udev/rules.d/62-faults.rules": nameRules,
     },
     hostPorts: [port],
-    timeoutMs: 20 * 60_000,
+    timeoutMs: 25 * 60_000,
   });
   if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
   return lines.filter((line) => line.startsWith("{")).map((line): FaultOutcome => JSON.parse(line));

@@ -22,7 +22,7 @@ const purging = {
   userData:
     "#!/bin/sh\nDEBIAN_FRONTEND=noninteractive apt-get purge -y cloud-init\nrm -rf /etc/cloud /var/lib/cloud /run/cloud-init\n",
 };
-const bootLimitMs = 12 * 60_000;
+const bootLimitMs = 20 * 60_000;
 
 let stage: Stage;
 let s3: CephS3;

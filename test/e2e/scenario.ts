@@ -73,7 +73,7 @@ export async function installServer(
       ...Object.fromEntries(Object.entries(files).map(([name, content]) => [`/root/job/${name}`, content])),
     },
     shares,
-    timeoutMs: 20 * 60_000,
+    timeoutMs: 25 * 60_000,
     ...(signal && { signal }),
     onLine: (line: string) => {
       const event = parseEvent(line);

@@ -88,7 +88,7 @@ export async function openStage(emit: Emit = () => {}): Promise<Stage> {
     },
     waitForReport({ uuid }, booted) {
       const off = booted.exit.then(() => Promise.reject(new Error("the server went off before it phoned home")));
-      return Promise.race([phoneHome.waitFor(uuid, { timeoutMs: 12 * 60_000 }), off]);
+      return Promise.race([phoneHome.waitFor(uuid, { timeoutMs: 20 * 60_000 }), off]);
     },
     async [Symbol.asyncDispose]() {
       for (const server of servers) await server[Symbol.asyncDispose]();

@@ -25,6 +25,22 @@ test("builds once for the same inputs", async () => {
   expect(await readFile(first, "utf8")).toBe("built");
 });
 
+test("whoever comes while it is being built waits for it", async () => {
+  const begun = Promise.withResolvers<void>();
+  const go = Promise.withResolvers<void>();
+  const build = vi.fn(async (path: string) => {
+    begun.resolve();
+    await go.promise;
+    await writeFile(path, "built");
+  });
+  const first = cached("root", 1, build);
+  await begun.promise;
+  const second = cached("root", 1, build);
+  go.resolve();
+  expect(await second).toBe(await first);
+  expect(build).toHaveBeenCalledTimes(1);
+});
+
 test("other inputs make another entry, and remove the older one of that name only", async () => {
   await cached("root", 1, (path) => writeFile(path, ""));
   const other = await cached("root-boot", 1, (path) => writeFile(path, ""));

@@ -1,10 +1,13 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { withLock } from "../../common/file-lock.ts";
 
 /**
- * What is slow to build is built once for the same inputs. Nobody sees half an entry: it is built beside its place and
- * renamed.
+ * What is slow to build is built once for the same inputs; whoever wants it meanwhile waits. Nobody sees half an entry:
+ * it is built beside its place and renamed.
  *
  * @param name first part of the entry's name; older entries of the same name are removed
  * @param inputs everything that the result depends on
@@ -17,17 +20,20 @@ export async function cached(name: string, inputs: unknown, build: (path: string
   const entry = `${name}.${hash}`;
   const path = `${directory}/${entry}`;
   if (existsSync(path)) return path;
-  await mkdir(directory, { recursive: true });
-  const partial = `${path}.${process.pid}.partial`;
-  try {
-    await build(partial);
-    await rename(partial, path);
-  } catch (error) {
-    await rm(partial, { recursive: true, force: true });
-    // Another process was quicker with the same entry.
-    if (!existsSync(path)) throw error;
-  }
-  await removeOlder(directory, name, entry);
+  const locks = join(tmpdir(), "metalcast-cache-locks");
+  for (const place of [directory, locks]) await mkdir(place, { recursive: true });
+  await withLock(join(locks, entry), async () => {
+    if (existsSync(path)) return;
+    const partial = `${path}.${process.pid}.partial`;
+    try {
+      await build(partial);
+      await rename(partial, path);
+    } catch (error) {
+      await rm(partial, { recursive: true, force: true });
+      throw error;
+    }
+    await removeOlder(directory, name, entry);
+  });
   return path;
 }
 

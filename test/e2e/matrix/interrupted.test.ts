@@ -43,7 +43,7 @@ afterAll(async () => {
 
 async function describeDisks(server: Server): Promise<string[]> {
   const files = { "/root/describe": describeDisksScript };
-  const { lines, exitCode } = await server.runRescue({ command: ["/root/describe"], files, timeoutMs: 10 * 60_000 });
+  const { lines, exitCode } = await server.runRescue({ command: ["/root/describe"], files, timeoutMs: 25 * 60_000 });
   if (exitCode !== 0) throw new Error(`the disks could not be described:\n${lines.join("\n")}`);
   return lines;
 }
