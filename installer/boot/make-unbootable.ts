@@ -15,6 +15,12 @@ const doing = "keeping the unfinished system from booting";
 const bootCodeBytes = 440;
 
 /**
+ * Holds a FAT's boot sector and the copy of it. A file system whose signature alone is gone can still be read: drivers
+ * differ in what they take for a FAT.
+ */
+const fatHeadBytes = 2 ** 20;
+
+/**
  * What takes the boot loaders away, so that no firmware starts a system whose installation failed. Each task stands for
  * itself: one that fails leaves the others their disks.
  */
@@ -26,21 +32,26 @@ export function unbootableTasks(places: readonly LoaderPlaces[]): (() => Promise
   ];
 }
 
-/** A disk that is gone must not become a file of its name, which would stay in the way of the disk itself. */
 async function clearBootCode(disk: string): Promise<void> {
-  const options = [`bs=${bootCodeBytes}`, "count=1", "conv=nocreat,notrunc,fsync"];
-  await run("dd", ["if=/dev/zero", `of=${disk}`, ...options], { doing });
+  await clearHead(disk, bootCodeBytes);
 }
 
 async function emptyEsp(esp: string): Promise<void> {
   // umount(8) exits with 32 where it is not mounted.
   await run("umount", [esp], { doing, accept: [0, 32] });
+  await clearHead(esp, fatHeadBytes);
   await run("wipefs", ["--all", "--force", "--quiet", esp], { doing });
+}
+
+/** A disk that is gone must not become a file of its name, which would stay in the way of the disk itself. */
+async function clearHead(device: string, bytes: number): Promise<void> {
+  const options = [`bs=${bytes}`, "count=1", "conv=nocreat,notrunc,fsync"];
+  await run("dd", ["if=/dev/zero", `of=${device}`, ...options], { doing });
 }
 
 /**
  * Empties the array through its own device, and stops it: as long as it holds its members, what the kernel has cached of
- * them can be older than what is on them, and wipefs would overlook the file system.
+ * them can be older than what is on them.
  */
 async function emptyArray(array: string): Promise<void> {
   const isAssembled = await stat(array).then(
@@ -49,7 +60,7 @@ async function emptyArray(array: string): Promise<void> {
   );
   if (!isAssembled) return;
   await run("umount", [array], { doing, accept: [0, 32] });
-  await run("wipefs", ["--all", "--force", "--quiet", array], { doing });
+  await clearHead(array, fatHeadBytes);
   // One that is still in use stays, and is empty: mdadm(8), exit status.
   await run("mdadm", ["--stop", array], { doing, accept: [0, 1] });
 }

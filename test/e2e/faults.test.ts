@@ -92,7 +92,7 @@ describe("a disk that fails", () => {
     ["the disk is gone", "disk-failed", /FAULT0: it is gone/, ["FAULT0"]],
   ])("%s", (scenario, code, message, disks) => {
     const outcome = outcomeOf(scenario);
-    expect(outcome).toMatchObject({ ...released, code, exitCode: 1 });
+    expect(outcome, JSON.stringify(outcome)).toMatchObject({ ...released, code, exitCode: 1 });
     expect(outcome.message).toMatch(message);
     expect(outcome.hint).toMatch(/dmesg.*smartctl --all \/dev\/disk\/by-id\/.*run it again/);
     expect(outcome.bootable).toEqual(Object.fromEntries(disks.map((disk) => [disk, nothing])));

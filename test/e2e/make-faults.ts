@@ -88,6 +88,12 @@ async function failDisks(): Promise<void> {
   );
   await first.repair();
   await attempt(
+    "the disk is gone",
+    one,
+    atStep("lay-image", () => first.vanish()),
+  );
+  await first.reconnect();
+  await attempt(
     "a mirror's writes fail",
     two,
     atStep("lay-image", () => second.failWrites()),
@@ -103,11 +109,6 @@ async function failDisks(): Promise<void> {
   await attempt("a mirror's disk is gone once loaders are there", { ...two, lateFault }, never);
   await second.reconnect();
   await attempt("after those", two, never);
-  await attempt(
-    "the disk is gone",
-    one,
-    atStep("lay-image", () => first.vanish()),
-  );
 }
 
 interface Setting {

@@ -53,6 +53,8 @@ export async function startUserModeLinux(
         hostPorts.join(" "),
       ],
       ...["linux", `mem=${memoryMiB}M`, `initrd=${initramfs}`, "quiet", "con=null", "con0=fd:0,fd:1"],
+      // The target of a disk that is made to fail has a word for every write, and the kernel's room for words is 16 KiB.
+      "log_buf_len=1M",
       ...[`vec0:transport=tap,ifname=tap0,mac=${cardAddress},depth=128,gro=1`, `uml_dir=${directory}`],
       `lab_base=${system.root}`,
       `lab_disks=${disks.map(({ file, serial, sectorBytes }) => `${file}:${serial}:${sectorBytes}`).join(",")}`,
