@@ -156,12 +156,12 @@ describe("a packed tree", () => {
   });
 
   it("is refused where a file can't be read", async () => {
-    // Root may read any file but those that the kernel itself lets be written only.
-    const packing = pack({ tree: "/sys/bus/platform", destination: join(folder, "unreadable"), latestTime });
+    // Root may read any file but those that the kernel itself lets be written only, such as drop_caches.
+    const packing = pack({ tree: "/proc/sys/vm", destination: join(folder, "unreadable"), latestTime });
     await expect(packing).rejects.toMatchObject({
       code: "command-failed",
       kind: "failed",
-      message: expect.stringMatching(/packing .* of \/sys\/bus\/platform: .*(Permission denied|Input\/output error)/),
+      message: expect.stringMatching(/packing .* of \/proc\/sys\/vm: .*Permission denied/),
     });
   });
 

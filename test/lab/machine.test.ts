@@ -41,6 +41,17 @@ test("keeps the console in its log", async () => {
   );
 });
 
+test("a question is answered once it is asked, in the middle of a line", async () => {
+  await using machine = start('printf "Passphrase: "; read -r answer; echo "got $answer"');
+  await machine.answer(/Passphrase: $/, "correct horse", 10_000);
+  expect(await machine.waitForLine(/got/, 10_000)).toBe("Passphrase: got correct horse");
+});
+
+test("a question that is never asked is an error", async () => {
+  await using machine = start("echo hello; exec sleep 1000");
+  await expect(machine.answer(/Passphrase/, "x", 500)).rejects.toThrow(/no question \/Passphrase\/ within 0.5 s/);
+});
+
 test("cutting the power ends it, and cutting it twice is fine", async () => {
   const machine = start("echo on; exec sleep 1000");
   await machine.waitForLine(/on/, 10_000);

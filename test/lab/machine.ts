@@ -62,7 +62,7 @@ export function startMachine({ name, program, args, logFile, env }: MachineProce
   const tail = () => `${name}, last lines of ${logFile}:\n${lines.slice(-15).join("\n")}`;
   const inTime = async <T>({ promise, reject }: PromiseWithResolvers<T>, what: string, timeoutMs: number) => {
     const timer = setTimeout(() => reject(new Error(`no ${what} within ${timeoutMs / 1000} s; ${tail()}`)), timeoutMs);
-    const off = exit.then(() => Promise.reject(new Error(`went off before ${what}; ${tail()}`)));
+    const off = exit.then(() => Promise.reject(new Error(`went off before a ${what}; ${tail()}`)));
     return Promise.race([promise, off]).finally(() => clearTimeout(timer));
   };
 
@@ -77,7 +77,7 @@ export function startMachine({ name, program, args, logFile, env }: MachineProce
       const watcher = (line: string) => pattern.test(line) && found.resolve(line);
       watchers.add(watcher);
       try {
-        return await inTime(found, `a console line ${pattern}`, timeoutMs);
+        return await inTime(found, `console line ${pattern}`, timeoutMs);
       } finally {
         watchers.delete(watcher);
       }
@@ -88,7 +88,7 @@ export function startMachine({ name, program, args, logFile, env }: MachineProce
       listeners.add(listener);
       listener();
       try {
-        await inTime(asked, `the question ${question}`, timeoutMs);
+        await inTime(asked, `question ${question}`, timeoutMs);
       } finally {
         listeners.delete(listener);
       }
