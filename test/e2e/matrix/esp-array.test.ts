@@ -2,9 +2,9 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bundle } from "../lab/bundle.ts";
-import { createServer, type Server } from "../lab/server.ts";
-import { twoDisks } from "./stage.ts";
+import { bundle } from "../../lab/bundle.ts";
+import { createServer, type Server } from "../../lab/server.ts";
+import { twoDisks } from "../stage.ts";
 
 /** An ESP that is an array: what firmware finds on its members, and what a failed installation leaves there. */
 let directory: string;

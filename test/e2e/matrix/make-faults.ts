@@ -1,13 +1,13 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import type { Event } from "../../common/event.ts";
-import { Failure } from "../../common/failure.ts";
-import { observeCommands, run } from "../../common/run.ts";
-import { execute } from "../../installer/execute.ts";
-import { discoverHardware } from "../../installer/hardware.ts";
-import { type Plan, plan } from "../../installer/plan.ts";
-import type { Command, Step } from "../../installer/step.ts";
-import type { PlannedImage } from "../bench/publish-tree.ts";
-import { sampleImage, sampleJob } from "../installer/samples.ts";
+import type { Event } from "../../../common/event.ts";
+import { Failure } from "../../../common/failure.ts";
+import { observeCommands, run } from "../../../common/run.ts";
+import { execute } from "../../../installer/execute.ts";
+import { discoverHardware } from "../../../installer/hardware.ts";
+import { type Plan, plan } from "../../../installer/plan.ts";
+import type { Command, Step } from "../../../installer/step.ts";
+import type { PlannedImage } from "../../bench/publish-tree.ts";
+import { sampleImage, sampleJob } from "../../installer/samples.ts";
 import { FaultyDisk } from "./faulty-disk.ts";
 
 /** What an installation came to, and what it left. */

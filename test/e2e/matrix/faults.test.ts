@@ -2,11 +2,11 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { publishTree } from "../bench/publish-tree.ts";
-import { latestTime } from "../factory/rich-tree.ts";
-import { bundle } from "../lab/bundle.ts";
-import { createServer } from "../lab/server.ts";
-import { sampleBytes, sha256 } from "../mirror/sample-image.ts";
+import { publishTree } from "../../bench/publish-tree.ts";
+import { latestTime } from "../../factory/rich-tree.ts";
+import { bundle } from "../../lab/bundle.ts";
+import { createServer } from "../../lab/server.ts";
+import { sampleBytes, sha256 } from "../../mirror/sample-image.ts";
 import { startFaultyMirror } from "./faulty-mirror.ts";
 import type { FaultInput, FaultOutcome } from "./make-faults.ts";
 

@@ -1,5 +1,5 @@
 import { mkdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
-import { run } from "../../common/run.ts";
+import { run } from "../../../common/run.ts";
 
 const doing = "making a disk that can fail";
 const configuration = "/sys/kernel/config";

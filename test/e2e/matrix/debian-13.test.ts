@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openStore } from "../../mirror/index.ts";
-import type { Server } from "../lab/server.ts";
-import { castImage, debian13, installServer } from "./scenario.ts";
-import { buildCachedParts, openStage, type Stage } from "./stage.ts";
+import { openStore } from "../../../mirror/index.ts";
+import type { Server } from "../../lab/server.ts";
+import { castImage, debian13, installServer } from "../scenario.ts";
+import { buildCachedParts, openStage, type Stage } from "../stage.ts";
 
 /** Another release, from another format: Debian 13 as a raw disk under xz. */
 const instance = { hostname: "trixie-1", uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" };

@@ -3,13 +3,13 @@ import { createReadStream } from "node:fs";
 import { mkdir, readdir, readFile, realpath, writeFile } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Failure } from "../../common/failure.ts";
-import { run } from "../../common/run.ts";
-import { type ExecuteOptions, execute } from "../../installer/execute.ts";
-import { discoverHardware } from "../../installer/hardware.ts";
-import { type Plan, plan } from "../../installer/plan.ts";
-import type { Command } from "../../installer/step.ts";
-import { sampleImage, sampleJob } from "../installer/samples.ts";
+import { Failure } from "../../../common/failure.ts";
+import { run } from "../../../common/run.ts";
+import { type ExecuteOptions, execute } from "../../../installer/execute.ts";
+import { discoverHardware } from "../../../installer/hardware.ts";
+import { type Plan, plan } from "../../../installer/plan.ts";
+import type { Command } from "../../../installer/step.ts";
+import { sampleImage, sampleJob } from "../../installer/samples.ts";
 
 /**
  * Runs in the rescue system, on disks with different old content: installs servers whose ESP is an array, lets some of

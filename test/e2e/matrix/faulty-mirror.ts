@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from "node:http";
-import { serveDirectory } from "../mirror/serve-directory.ts";
+import { serveDirectory } from "../../mirror/serve-directory.ts";
 
 /** Answers a request for a range of an archive, `end` its last byte; the honest answer is `serve`. */
 type Misdeed = (serve: () => void, request: Request & { end: number }) => void;
