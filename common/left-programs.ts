@@ -1,15 +1,12 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, readlink } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { Failure } from "./failure.ts";
-import { starterVariable } from "./starter-variable.ts";
+import { starterVariable, startTicks } from "./starter.ts";
 
 interface Program {
   id: number;
   /** The kernel's name of it, 15 characters at most. */
   name: string;
-  parent: number;
-  /** Of the process that started it, or that started what started it. */
-  starter: number | undefined;
 }
 
 /** For a program to come to its end by itself: LVM is in the middle of its metadata. */
@@ -27,7 +24,7 @@ const pauseMs = 100;
 export async function endLeftPrograms(doing: string, signal?: AbortSignal): Promise<void> {
   const startedAt = performance.now();
   for (let elapsedMs = 0; ; elapsedMs = performance.now() - startedAt) {
-    const left = findLeft(await listPrograms());
+    const left = await listLeft();
     if (left.length === 0) return;
     if (elapsedMs > limitMs) throw stillThere(left, doing);
     for (const { id } of left) end(id, elapsedMs > graceMs ? "SIGKILL" : "SIGTERM");
@@ -35,39 +32,27 @@ export async function endLeftPrograms(doing: string, signal?: AbortSignal): Prom
   }
 }
 
-/** A process whose starter is none of its ancestors any more has been left by it. */
-export function findLeft(programs: readonly Program[]): Program[] {
-  const parents = new Map(programs.map(({ id, parent }) => [id, parent]));
-  return programs.filter(({ id, starter }) => starter !== undefined && !ancestorsOf(id, parents).includes(starter));
-}
-
-function ancestorsOf(id: number, parents: ReadonlyMap<number, number>): number[] {
-  const ancestors: number[] = [];
-  for (let next = parents.get(id); next !== undefined && !ancestors.includes(next); next = parents.get(next)) {
-    ancestors.push(next);
-  }
-  return ancestors;
-}
-
-async function listPrograms(): Promise<Program[]> {
+async function listLeft(): Promise<Program[]> {
+  // Process numbers mean nothing in another namespace: a container's Metalcast ends its own.
+  const namespace = await readlink("/proc/self/ns/pid");
   const entries = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry));
-  const programs = await Promise.all(entries.map(readProgram));
-  return programs.filter((program) => program !== undefined);
+  const found = await Promise.all(entries.map((entry) => findLeft(entry, namespace)));
+  return found.filter((program) => program !== undefined);
 }
 
-/** proc_pid_stat(5): the name in parentheses may hold any character, also parentheses. One that has ended has neither. */
-async function readProgram(entry: string): Promise<Program | undefined> {
-  const stat = await readFile(`/proc/${entry}/stat`, "utf8").catch(() => "");
-  const [, name = "", parent] = /^\d+ \((.*)\) \S (\d+)/s.exec(stat) ?? [];
-  if (parent === undefined) return undefined;
-  const environment = (await readFile(`/proc/${entry}/environ`, "utf8").catch(() => "")).split("\0");
+/** What has ended in the meantime, and what the kernel runs, has no environment. */
+async function findLeft(entry: string, namespace: string): Promise<Program | undefined> {
+  const environment = (await readText(`/proc/${entry}/environ`)).split("\0");
   const starter = environment.find((setting) => setting.startsWith(`${starterVariable}=`));
-  return {
-    id: Number(entry),
-    name,
-    parent: Number(parent),
-    starter: starter === undefined ? undefined : Number(starter.slice(starterVariable.length + 1)),
-  };
+  if (starter === undefined || (await readlink(`/proc/${entry}/ns/pid`).catch(() => "")) !== namespace)
+    return undefined;
+  const [id = "", ticks] = starter.slice(starterVariable.length + 1).split(":");
+  if (startTicks(await readText(`/proc/${id}/stat`)) === ticks) return undefined;
+  return { id: Number(entry), name: (await readText(`/proc/${entry}/comm`)).trim() };
+}
+
+function readText(path: string): Promise<string> {
+  return readFile(path, "utf8").catch(() => "");
 }
 
 function end(id: number, how: "SIGTERM" | "SIGKILL"): void {

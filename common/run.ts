@@ -3,7 +3,7 @@ import { pipeline } from "node:stream/promises";
 import { ExecaError, execa } from "execa";
 import { Failure } from "./failure.ts";
 import { missingPrograms, programFolders } from "./programs.ts";
-import { starterVariable } from "./starter-variable.ts";
+import { ownStarter, starterVariable } from "./starter.ts";
 
 export interface RunOptions {
   /** What the command is for, in words that follow "while": "creating the array root". */
@@ -62,7 +62,7 @@ const cleanEnvironment = {
   LC_ALL: "C.UTF-8",
   HOME: "/root",
   DEBIAN_FRONTEND: "noninteractive",
-  [starterVariable]: String(process.pid),
+  [starterVariable]: ownStarter,
 };
 
 /**

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 import { expect, test } from "vitest";
-import { endLeftPrograms, findLeft } from "../../common/left-programs.ts";
+import { endLeftPrograms } from "../../common/left-programs.ts";
 
 const script = fileURLToPath(new URL("./start-until-killed.ts", import.meta.url));
 
@@ -42,14 +42,36 @@ test("one that does not want to end is killed", async () => {
   expect(runs(program)).toBe(false);
 }, 30_000);
 
-test("a starter whose number was given to somebody else is no ancestor", () => {
-  const program = (id: number, parent: number, starter?: number) => ({ id, name: "x", parent, starter });
-  const shell = program(10, 1);
-  const installer = program(20, 10);
-  const child = program(21, 20, 20);
-  const grandchild = program(22, 21, 20);
-  const left = program(30, 1, 10);
-  const leftGrandchild = program(31, 30, 10);
-  const found = findLeft([program(1, 0), shell, installer, child, grandchild, left, leftGrandchild]);
-  expect(found).toEqual([left, leftGrandchild]);
+async function find(command: string): Promise<number[]> {
+  const { stdout } = await execa("pgrep", ["--full", "--exact", command], { reject: false });
+  return stdout.split("\n").filter(Boolean).map(Number);
+}
+
+test("a daemon stays as long as its starter runs", async () => {
+  const daemon = "sleep 6001";
+  const { child } = await start("sh", "-c", `setsid --fork ${daemon}; exec sleep 600`);
+  await expect.poll(() => find(daemon)).toHaveLength(1);
+  await endLeftPrograms("testing");
+  expect(await find(daemon)).toHaveLength(1);
+  child.kill("SIGKILL");
+  await once(child, "exit");
+  await endLeftPrograms("testing");
+  expect((await find(daemon)).filter(runs)).toEqual([]);
+});
+
+test("a starter's number that was given to somebody else does not keep its programs", async () => {
+  const env = { METALCAST_STARTER: `${process.pid}:1` };
+  const left = execa("sleep", ["600"], { reject: false, env });
+  await endLeftPrograms("testing");
+  expect((await left).signal).toBe("SIGTERM");
+});
+
+test("what belongs to another process namespace stays", async () => {
+  const inside = ["env", "METALCAST_STARTER=1:1", "sleep", "6002"];
+  const container = execa("unshare", ["--pid", "--fork", "--kill-child", ...inside], { reject: false });
+  await expect.poll(() => find("sleep 6002")).toHaveLength(1);
+  await endLeftPrograms("testing");
+  expect(await find("sleep 6002")).toHaveLength(1);
+  container.kill("SIGKILL");
+  await container;
 });

@@ -68,7 +68,7 @@ async function listLeft(): Promise<string[]> {
   const programs = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
   const working = programs.map(async (id) => {
     const environment = await readFile(`/proc/${id}/environ`, "utf8").catch(() => "");
-    return environment.includes("METALCAST_PID=") ? [`program ${await readFile(`/proc/${id}/comm`, "utf8")}`] : [];
+    return environment.includes("METALCAST_STARTER=") ? [`program ${await readFile(`/proc/${id}/comm`, "utf8")}`] : [];
   });
   return [
     ...(await lines("/proc/mounts")).filter((line) => line.includes(" /run/metalcast")),
