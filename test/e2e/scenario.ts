@@ -1,8 +1,9 @@
 import { type Emit, eventSchema, note } from "../../common/event.ts";
 import { build, findImage, loadCatalog } from "../../factory/index.ts";
-import { type Published, publish, type Store } from "../../mirror/index.ts";
+import { openStore, type Published, publish, type Store } from "../../mirror/index.ts";
 import type { Server } from "../lab/server.ts";
 import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
+import { buildCachedParts, openStage, type Stage } from "./stage.ts";
 
 /** Which vendor image of the lab's to build, as which image of the catalog. */
 export interface Casting extends VendorImageKind {
@@ -21,6 +22,14 @@ export async function castImage(casting: Casting, directory: string, store: Stor
   const image = findImage(await loadCatalog(), casting.name);
   const built = await build({ image, source: file, format, checksum, output: `${directory}/${casting.name}`, emit });
   return publish(store, built.directory, { emit });
+}
+
+/** A stage with the image in its mirror, a directory. */
+export async function openCastStage(casting: Casting): Promise<Stage> {
+  await buildCachedParts(casting);
+  const stage = await openStage();
+  await castImage(casting, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  return stage;
 }
 
 export interface InstallationRun {

@@ -1,13 +1,12 @@
 import { readFile, rm } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { asFailure } from "../../../common/failure.ts";
-import { openStore } from "../../../mirror/index.ts";
 import type { Firmware } from "../../lab/hardware.ts";
 import type { BootedServer } from "../../lab/qemu.ts";
 import type { Server } from "../../lab/server.ts";
 import { labelsProgram } from "../labels-program.ts";
-import { castImage, debian12, installServer } from "../scenario.ts";
-import { buildCachedParts, openStage, type Stage } from "../stage.ts";
+import { debian12, installServer, openCastStage } from "../scenario.ts";
+import type { Stage } from "../stage.ts";
 import { type BootCase, bootCases, passphrase } from "./boot-cases.ts";
 import { type Boot, recordBootResult } from "./boot-results.ts";
 import { reinstallBootLoaders } from "./reinstall.ts";
@@ -23,9 +22,7 @@ const gibibyte = 2 ** 30;
 const bootLimitMs = 15 * 60_000;
 
 beforeAll(async () => {
-  await buildCachedParts(debian12);
-  stage = await openStage();
-  await castImage(debian12, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  stage = await openCastStage(debian12);
 });
 
 afterAll(async () => {

@@ -1,11 +1,10 @@
 import { rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { plan } from "../../../installer/plan.ts";
-import { openStore } from "../../../mirror/index.ts";
 import { sampleHardware, sampleImage, sampleJob } from "../../installer/samples.ts";
 import type { Server } from "../../lab/server.ts";
-import { castImage, debian12, type InstallationRun, installServer } from "../scenario.ts";
-import { buildCachedParts, openStage, type Stage } from "../stage.ts";
+import { debian12, type InstallationRun, installServer, openCastStage } from "../scenario.ts";
+import type { Stage } from "../stage.ts";
 import { describeDisksScript } from "./describe-disks.ts";
 
 /** Of every installation here: two disks, a RAID1, no firmware to make entries in. */
@@ -21,9 +20,7 @@ let installation: InstallationRun;
 let whole: string[];
 
 beforeAll(async () => {
-  await buildCachedParts(debian12);
-  stage = await openStage();
-  await castImage(debian12, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  stage = await openCastStage(debian12);
   const instance = { hostname: "cut-1", uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" };
   const made = await stage.makeJob(instance, "file:///srv/mirror");
   installation = { ...made, shares: { "/srv/mirror": stage.mirror } };

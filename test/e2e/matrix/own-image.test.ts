@@ -2,11 +2,10 @@ import { mkdir } from "node:fs/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "../../../common/run.ts";
 import { digestFile } from "../../../factory/checksum.ts";
-import { openStore } from "../../../mirror/index.ts";
 import { createServer, type Server } from "../../lab/server.ts";
 import { buildVendorDisk } from "../../lab/vendor-disk.ts";
-import { castImage, debian12, installServer } from "../scenario.ts";
-import { buildCachedParts, openStage, type Stage, twoDisks } from "../stage.ts";
+import { debian12, installServer, openCastStage } from "../scenario.ts";
+import { type Stage, twoDisks } from "../stage.ts";
 
 /**
  * "Bring your own image": a job names a qcow2 by its SHA-256, with no mirror at all. The image is a disk of somebody's
@@ -20,9 +19,7 @@ let server: Server;
 let sha256: string;
 
 beforeAll(async () => {
-  await buildCachedParts(debian12);
-  stage = await openStage();
-  await castImage(debian12, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  stage = await openCastStage(debian12);
   sha256 = await makeOwnImage(`${stage.directory}/own`);
   server = await createServer({
     name: "own",

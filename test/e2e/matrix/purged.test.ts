@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openStore } from "../../../mirror/index.ts";
-import { castImage, debian12, installServer } from "../scenario.ts";
-import { buildCachedParts, openStage, type Stage } from "../stage.ts";
+import { debian12, installServer, openCastStage } from "../scenario.ts";
+import type { Stage } from "../stage.ts";
 
 /** A server whose user's script purges cloud-init at the first boot, and all that it left. */
 const instance = {
@@ -14,9 +13,7 @@ const instance = {
 let stage: Stage;
 
 beforeAll(async () => {
-  await buildCachedParts(debian12);
-  stage = await openStage();
-  await castImage(debian12, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  stage = await openCastStage(debian12);
 });
 
 afterAll(async () => {

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openStore } from "../../../mirror/index.ts";
-import { castImage, debian12, installServer } from "../scenario.ts";
-import { buildCachedParts, openStage, type Stage } from "../stage.ts";
+import { debian12, installServer, openCastStage } from "../scenario.ts";
+import type { Stage } from "../stage.ts";
 
 /**
  * The reference way: the rescue system, too, runs in QEMU with real UEFI firmware, so the installer makes NVRAM
@@ -12,9 +11,7 @@ const shares = () => ({ "/srv/mirror": stage.mirror });
 const instance = (hostname: string) => ({ hostname, uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" });
 
 beforeAll(async () => {
-  await buildCachedParts(debian12);
-  stage = await openStage();
-  await castImage(debian12, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  stage = await openCastStage(debian12);
 });
 
 afterAll(async () => {
