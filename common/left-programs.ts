@@ -35,7 +35,8 @@ export async function endLeftPrograms(doing: string, signal?: AbortSignal): Prom
 async function listLeft(): Promise<Program[]> {
   // Process numbers mean nothing in another namespace: a container's Metalcast ends its own.
   const namespace = await readlink("/proc/self/ns/pid");
-  const entries = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry));
+  // Who asks may have been started by one that is no more.
+  const entries = (await readdir("/proc")).filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid);
   const found = await Promise.all(entries.map((entry) => findLeft(entry, namespace)));
   return found.filter((program) => program !== undefined);
 }

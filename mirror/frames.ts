@@ -22,7 +22,8 @@ export interface ReadShardOptions extends RetryOptions {
 /**
  * The plain bytes of one shard of `image.tar.zst`, one chunk per frame. A frame's SHA-256 is checked before it is
  * decompressed, and nothing of it is passed on before it is whole. The shard is one ranged read; where that breaks off,
- * it goes on at the frame where it broke, until 12 attempts in a row brought no whole frame. Memory: two frames, packed and plain, whatever the server sends.
+ * it goes on at the frame where it broke, until 12 attempts in a row brought no whole frame. Memory: two frames, packed
+ * and plain, whatever the server sends.
  * @param key of the archive: the image's prefix and `image.tar.zst`
  * @throws Failure `frame-hash-mismatch`, `frame-size-mismatch`, `object-changed` (integrity); `download-cut`,
  *   `store-unreachable` (retry) after several attempts; what else a store throws

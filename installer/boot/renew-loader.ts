@@ -24,6 +24,13 @@ exit 0
   return { path: afterPackagesPath, mode: 0o755, content };
 }
 
+/** What a unit of ours may do without: systemd.exec(5). */
+export const confinement = `NoNewPrivileges=yes
+LockPersonality=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+SystemCallArchitectures=native`;
+
 const service = "metalcast-renew-loader.service";
 
 const serviceUnit = `[Unit]
@@ -33,11 +40,7 @@ RequiresMountsFor=/boot/efi
 [Service]
 Type=oneshot
 ExecStart=/bin/sh ${renewLoaderPath}
-NoNewPrivileges=yes
-LockPersonality=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
+${confinement}
 
 [Install]
 WantedBy=multi-user.target

@@ -92,6 +92,8 @@ export function startMachine({ name, program, args, logFile, env }: MachineProce
       } finally {
         listeners.delete(listener);
       }
+      // Where the machine is off by then, its exit tells.
+      child.stdin.once("error", () => {});
       child.stdin.write(`${text}\n`);
     },
     async cut() {

@@ -1,5 +1,5 @@
 import type { TargetFile } from "../../step.ts";
-import { afterPackagesFile } from "../renew-loader.ts";
+import { afterPackagesFile, confinement } from "../renew-loader.ts";
 import { espSyncScript } from "./script.ts";
 
 const directory = "/usr/local/lib/metalcast-esp-sync";
@@ -23,11 +23,7 @@ After=boot-efi.mount
 Type=oneshot
 ExecStart=/bin/sh ${espSyncProgram}
 ExecStartPost=-/bin/systemctl start --no-block ${watch}
-NoNewPrivileges=yes
-LockPersonality=yes
-RestrictRealtime=yes
-RestrictSUIDSGID=yes
-SystemCallArchitectures=native
+${confinement}
 
 [Install]
 WantedBy=multi-user.target

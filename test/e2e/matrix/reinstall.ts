@@ -11,7 +11,7 @@ const packages = ["linux-image-*-amd64", "grub-*", "shim-*"];
 
 /**
  * Installs the booted server's kernel and boot loaders once more, by its own package manager, from files that this
- * machine's downloads. Before, the boot code of all its disks is destroyed: what boots afterwards was written anew.
+ * machine downloads. Before, the boot code of all its disks is destroyed: what boots afterwards was written anew.
  */
 export async function reinstallBootLoaders(booted: BootedServer, keyFile: string): Promise<void> {
   const ask = async (command: string) => (await booted.ssh("debian", keyFile, command)).stdout;
@@ -26,7 +26,9 @@ export async function reinstallBootLoaders(booted: BootedServer, keyFile: string
     await ask(
       `mkdir packages; cd packages; ${files.map((file) => `curl -fsSO ${from}/${encodeURI(file)}`).join(" && ")}`,
     );
-    await ask("for disk in /dev/sd?; do sudo dd if=/dev/zero of=$disk bs=440 count=1 conv=notrunc,fsync; done");
+    await ask(
+      "for disk in $(ls /dev/sd?1 | tr -d 1); do sudo dd if=/dev/zero of=$disk bs=440 count=1 conv=notrunc,fsync; done",
+    );
     await ask("sudo DEBIAN_FRONTEND=noninteractive apt-get install --yes --reinstall ./packages/*.deb");
   } finally {
     await rm(directory, { recursive: true });
