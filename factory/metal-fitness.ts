@@ -1,8 +1,8 @@
 import { dataSourceSetting } from "../common/data-source-setting.ts";
+import { findFile } from "../common/tree-file.ts";
 import type { TreeFacts } from "./facts.ts";
 import { readCloudInitState } from "./families/cloud-init.ts";
 import { findMissingDrivers, hardwareDrivers, readKernelModules } from "./families/kernels.ts";
-import { findFile } from "./families/tree-file.ts";
 
 export interface MetalFitness {
   /** What keeps a server from booting it or from being configured, and the installer does not mend. */

@@ -10,6 +10,8 @@ export interface TreeEntry {
   sizeBytes: number;
   /** Names the file where several paths link to it. */
   linkId: string | undefined;
+  /** What can be a file system of its own on a server, and hold a path like this: links do not lead out of it. */
+  place: string;
   /** Moves with every change to content or metadata: nanoseconds. */
   changedAt: bigint;
 }
@@ -41,9 +43,10 @@ export function unpackedSize(entries: readonly TreeEntry[]): number {
   const block = 4096;
   const counted = new Set<string>();
   let blocks = 0;
-  for (const { linkId, sizeBytes } of entries) {
-    if (linkId !== undefined && counted.has(linkId)) continue;
-    if (linkId !== undefined) counted.add(linkId);
+  for (const { linkId, place, sizeBytes } of entries) {
+    const link = `${linkId} ${place}`;
+    if (linkId !== undefined && counted.has(link)) continue;
+    counted.add(link);
     blocks += 1 + Math.ceil(sizeBytes / block);
   }
   return blocks * block;
@@ -79,6 +82,7 @@ function describe(path: Buffer, stats: BigIntStats, isFar = false): TreeEntry {
     kind,
     sizeBytes: kind === "file" ? Number(stats.size) : 0,
     linkId: linked ? `${stats.dev}:${stats.ino}` : undefined,
+    place: /^(?:boot|home|opt|root|srv|tmp|usr|var)(?=\/)/.exec(path.toString("latin1"))?.[0] ?? "",
     changedAt: stats.ctimeNs,
   };
 }

@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { resolveInRoot } from "../../common/rooted-path.ts";
+import { findFile } from "../../common/tree-file.ts";
 import type { Family, FirmwarePart } from "./family.ts";
-import { findFile } from "./tree-file.ts";
 
 /**
  * @returns which parts of a boot the tree has the programs for

@@ -1,7 +1,7 @@
 import { parse } from "yaml";
 import { z } from "zod";
+import { findFile, readText } from "../../common/tree-file.ts";
 import { listFolder } from "./boot-loaders.ts";
-import { findFile, readText } from "./tree-file.ts";
 
 export interface CloudInitState {
   /** Not switched off by a file or by the kernel's command line. */

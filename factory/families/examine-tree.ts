@@ -1,5 +1,6 @@
 import { Failure } from "../../common/failure.ts";
 import { resolveInRoot } from "../../common/rooted-path.ts";
+import { findFile, readText } from "../../common/tree-file.ts";
 import type { Manifest } from "../../mirror/manifest.ts";
 import { firmwareOf } from "../facts.ts";
 import { type InitramfsContents, readInitramfs } from "../initramfs.ts";
@@ -11,7 +12,6 @@ import { type CloudInitState, readCloudInitState } from "./cloud-init.ts";
 import { type Family, type FamilyName, findFamily } from "./family.ts";
 import { findInitramfs, findKernels, findMissingDrivers, hardwareDrivers, readKernelModules } from "./kernels.ts";
 import { readOsRelease } from "./os-release.ts";
-import { findFile, readText } from "./tree-file.ts";
 
 export interface KernelExamination {
   release: string;

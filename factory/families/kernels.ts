@@ -1,8 +1,8 @@
 import { Failure } from "../../common/failure.ts";
+import { findFile, readText } from "../../common/tree-file.ts";
 import { moduleName } from "../initramfs.ts";
 import { listFolder } from "./boot-loaders.ts";
 import type { Family } from "./family.ts";
-import { findFile, readText } from "./tree-file.ts";
 
 /** Many more than an image has: each of them may name an initramfs of the largest size. */
 const kernelLimit = 32;

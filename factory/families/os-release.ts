@@ -1,4 +1,4 @@
-import { readText, requireText } from "./tree-file.ts";
+import { readText, requireText } from "../../common/tree-file.ts";
 
 /**
  * os-release(5): /etc/os-release counts before that of /usr/lib, and is mostly a link to it.

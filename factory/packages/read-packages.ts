@@ -1,5 +1,5 @@
 import { lstat } from "node:fs/promises";
-import { findFile, readBytes, readText } from "../families/tree-file.ts";
+import { findFile, readBytes, readText } from "../../common/tree-file.ts";
 import { parseDpkgStatus } from "./dpkg.ts";
 import type { InstalledPackage } from "./installed-package.ts";
 import { readBerkeleyHash } from "./rpm-berkeley.ts";

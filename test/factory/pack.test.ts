@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { chmodSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { link, mkdir, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -43,6 +43,29 @@ describe("a packed tree", () => {
     await compareTrees(target, tree);
     const { stdout } = await run("du", ["-k", join(target, "sparse")], { doing: "measuring" });
     expect(Number.parseInt(stdout, 10)).toBeLessThan(1024);
+  });
+
+  it("has no link between what can be file systems of their own, and keeps all others", async () => {
+    const divided = join(folder, "divided");
+    for (const name of ["boot", "usr/lib/modules", "usr/bin"]) await mkdir(join(divided, name), { recursive: true });
+    const kernel = join(divided, "boot/config");
+    await writeFile(kernel, "CONFIG=y\n".repeat(100));
+    for (const name of ["boot/config.old", "usr/lib/modules/config", "usr/bin/config", "config"]) {
+      await link(kernel, join(divided, name));
+    }
+    const { shards, unpackedBytes } = await packTree(divided, "divided.tar.zst");
+    expect(shards.map(({ content }) => content)).toEqual(["directories", "files", "files", "files", "directories"]);
+    const target = join(folder, "united");
+    await mkdir(target);
+    await unpack(join(folder, "divided.tar.zst"), target);
+    const inode = async (name: string) => (await stat(join(target, name))).ino;
+    expect(await inode("boot/config")).toBe(await inode("boot/config.old"));
+    expect(await inode("usr/bin/config")).toBe(await inode("usr/lib/modules/config"));
+    const files = await Promise.all(["boot/config", "usr/bin/config", "config"].map(inode));
+    expect(new Set(files).size).toBe(3);
+    expect(await readFile(join(target, "config"), "utf8")).toBe(await readFile(kernel, "utf8"));
+    // Three files of one block, five directories, and a block beside each.
+    expect(unpackedBytes).toBeGreaterThanOrEqual(3 * 2 * 4096);
   });
 
   it("has frames that are verified and decompressed one by one, in shards that unpack side by side", async () => {

@@ -1,6 +1,6 @@
 import { lstat, readFile } from "node:fs/promises";
-import { Failure } from "../../common/failure.ts";
-import { resolveInRoot } from "../../common/rooted-path.ts";
+import { Failure } from "./failure.ts";
+import { resolveInRoot } from "./rooted-path.ts";
 
 /** More than any text of an operating system has; dpkg's status of a large server takes 5 MB. */
 const textLimitBytes = 64 * 2 ** 20;
