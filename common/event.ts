@@ -36,7 +36,8 @@ export const eventSchema = z.discriminatedUnion("kind", [
   }),
   z.object({ ...common, ...step, kind: z.literal("step-finished"), durationMs: z.number() }),
   z.object({ ...common, ...step, kind: z.literal("step-failed"), durationMs: z.number(), failure: failureSchema }),
-  z.object({ ...common, kind: z.literal("note"), text: z.string() }),
+  /** `step`: whose program said it. */
+  z.object({ ...common, kind: z.literal("note"), step: z.string().optional(), text: z.string() }),
 ]);
 
 export type Event = z.infer<typeof eventSchema>;
@@ -106,9 +107,9 @@ export async function reportStep<T>(
   }
 }
 
-/** A line for people that belongs to no step's life, such as a script's output or a warning. */
-export function note(emit: Emit, text: string): void {
-  emit({ ...stamp(), kind: "note", text });
+/** A line for people that belongs to no step's life, such as a script's output or a warning. `step`: whose it is. */
+export function note(emit: Emit, text: string, step?: string): void {
+  emit({ ...stamp(), kind: "note", ...(step !== undefined && { step }), text });
 }
 
 /** Marks all that an operation says as its own, for a stream that others share. */

@@ -36,6 +36,7 @@ const packages: Readonly<Record<string, string>> = {
   nsenter: "util-linux",
   nvme: "nvme-cli",
   packer: "packer",
+  perl: "perl-base",
   pvcreate: "lvm2",
   resize2fs: "e2fsprogs",
   setpriv: "util-linux",

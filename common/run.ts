@@ -1,5 +1,6 @@
 import { PassThrough, type Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { StringDecoder } from "node:string_decoder";
 import { ExecaError, execa } from "execa";
 import { Failure } from "./failure.ts";
 import { missingPrograms, programFolders } from "./programs.ts";
@@ -28,6 +29,8 @@ export interface RunOptions {
    * consumer is content does not make a failed program succeed.
    */
   consume?: (stdout: AsyncIterable<Uint8Array>) => Promise<void>;
+  /** A program that says more on one of its streams is ended. Default: 64 MiB. */
+  mostOutputBytes?: number;
   /** How to show the command where a wrapper would hide what matters. */
   shownAs?: readonly [string, ...string[]];
   /** Exit codes that are answers, not failures. Default: [0]. */
@@ -74,15 +77,15 @@ export async function run(program: string, args: readonly string[], options: Run
   const [shownProgram, ...shownArgs] = options.shownAs ?? [program, ...args];
   const command = formatCommand(shownProgram, shownArgs);
   for (const observer of observers) observer(command);
-  const watch = onLine && [{ transform: watchLines(onLine) }];
+  const watch = onLine && (() => [watchLines(onLine)]);
   const streamed = input !== undefined && typeof input !== "string" && !(input instanceof Uint8Array);
   let feeding: Promise<void> | undefined;
   try {
     const child = execa(program, args, {
       env: { ...cleanEnvironment, ...env },
       extendEnv: false,
-      maxBuffer: 64 * 2 ** 20,
-      ...(watch && { stdout: watch, stderr: watch }),
+      maxBuffer: options.mostOutputBytes ?? 64 * 2 ** 20,
+      ...(watch && { stdout: watch(), stderr: watch() }),
       ...(consume && { stdout: "pipe", buffer: { stdout: false } }),
       ...(input === undefined ? { stdin: "ignore" } : streamed ? { stdin: "pipe" } : { input }),
       ...(cwd === undefined ? {} : { cwd }),
@@ -90,6 +93,12 @@ export async function run(program: string, args: readonly string[], options: Run
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),
       ...(killSignal && { killSignal }),
     });
+    // A program that has said too much, and that nobody reads any more, need not end by itself.
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.once("close", () => {
+        if (!stream.readableEnded) child.kill(killSignal);
+      });
+    }
     let isKilled = false;
     const kill = () => {
       // False for a program that has ended already.
@@ -131,10 +140,32 @@ function isAnswer(error: ExecaError, accept: readonly number[]): error is ExecaE
   return !error.isCanceled && error.exitCode !== undefined && accept.includes(error.exitCode);
 }
 
+/** A line that does not end would be kept until it does: it is cut. */
+const longestLine = 2 ** 16;
+
+/** Passes a program's output on as it is, and tells its lines. */
 function watchLines(onLine: (line: string) => void) {
-  return function* (line: unknown) {
-    onLine(String(line));
-    yield line;
+  const decoder = new StringDecoder();
+  let rest = "";
+  const tell = (text: string) => {
+    const lines = `${rest}${text}`.split(/\r?\n/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) onLine(line);
+    if (rest.length < longestLine) return;
+    onLine(rest);
+    rest = "";
+  };
+  return {
+    binary: true,
+    *transform(chunk: unknown) {
+      if (chunk instanceof Uint8Array) tell(decoder.write(Buffer.from(chunk)));
+      yield chunk;
+    },
+    *final() {
+      tell(decoder.end());
+      if (rest !== "") onLine(rest);
+      yield* [];
+    },
   };
 }
 
@@ -188,9 +219,11 @@ function commandFailure(program: string, command: string, doing: string, error: 
   if (error.code === "ENOENT") return missingPrograms([program], doing);
   const outcome = error.timedOut
     ? "ran out of time"
-    : error.signal
-      ? `ended by ${error.signal}`
-      : `exit ${error.exitCode}`;
+    : error.isMaxBuffer
+      ? "said too much"
+      : error.signal
+        ? `ended by ${error.signal}`
+        : `exit ${error.exitCode}`;
   const tail = String(error.stderr ?? "")
     .trim()
     .split("\n")
@@ -200,7 +233,7 @@ function commandFailure(program: string, command: string, doing: string, error: 
     code: "command-failed",
     kind: "failed",
     message: `${doing}: \`${command}\` failed (${outcome})${tail ? `: ${tail}` : ""}`,
-    data: { command, exitCode: error.exitCode, signal: error.signal },
+    data: { command, exitCode: error.exitCode, signal: error.signal, timedOut: error.timedOut },
     cause,
   });
 }

@@ -1,5 +1,6 @@
 import { Failure } from "../common/failure.ts";
 import { requirePrograms } from "../common/programs.ts";
+import { fencePrograms } from "./boot/fence-script.ts";
 import { configDrivePrograms } from "./config-drive/format.ts";
 import { type DiskIdentity, findDifferences, identifyDisk } from "./disk-identity.ts";
 import { type Disk, discoverDisks } from "./hardware.ts";
@@ -22,7 +23,15 @@ const programsByKind: Record<Step["kind"], readonly string[]> = {
   "lay-tree": ["tar"],
   "fill-esp": ["cp", "mount", "sync", "umount"],
   "write-files": [],
-  "run-in-target": ["unshare", "chroot"],
+  "copy-esp": ["cp", "mount", "sync", "umount"],
+  "run-in-target": fencePrograms,
+  hook: fencePrograms,
+  "grub-defaults": [],
+  "loader-type": [],
+  "boot-entries": [],
+  "load-kernel": [],
+  "start-kernel": ["reboot"],
+  "label-files": fencePrograms,
   "firmware-entries": ["efibootmgr"],
 };
 

@@ -1,7 +1,8 @@
 import { formatCommand } from "../common/run.ts";
 import { formatTable } from "../common/table.ts";
-import { formatSize } from "../common/units.ts";
+import { formatDuration, formatSize } from "../common/units.ts";
 import { createArguments } from "./boot/firmware-entries.ts";
+import type { ShellVariables } from "./boot/shell-variables.ts";
 import type { Plan } from "./plan.ts";
 import type { Step, TargetFile } from "./step.ts";
 import { encryptCommands } from "./storage/open-encrypted.ts";
@@ -39,6 +40,38 @@ function describeStep(step: Step): string[] {
       return step.commands.map((command) => formatCommand("chroot", [step.target, ...command]));
     case "fill-esp":
       return [`move what lies in ${step.target}${step.mountPoint} to ${step.device}, and mount it there`];
+    case "copy-esp":
+      return step.devices.map((device) => `copy what is on ${step.target}${step.mountPoint} to ${device}`);
+    case "hook":
+      return [
+        `run ${step.script.name}, SHA-256 ${step.script.sha256}, for ${formatDuration(step.timeoutMs)} at most,`,
+        step.where === "rescue"
+          ? "  in the rescue system"
+          : `  in the target, with${step.network ? "" : "out"} network`,
+        ...Object.entries(step.environment).map(([name, value]) => `  | ${name}=${value}`),
+      ];
+    case "grub-defaults":
+      return [
+        `in ${step.target}/etc/default/grub, add to GRUB_CMDLINE_LINUX: ${step.added.join(" ")}`,
+        ...describeVariables(step.settings),
+      ];
+    case "loader-type":
+      return [`set in ${step.target}/etc/sysconfig/bootloader`, ...describeVariables(step.settings)];
+    case "boot-entries":
+      return [
+        `in ${step.target}/boot/loader/entries and /etc/kernel/cmdline, replace the root file system by: ${step.root.join(" ")}`,
+        `  and add: ${step.added.join(" ")}; kernels are in ${step.bootPath || "/"} of their file system`,
+      ];
+    case "label-files":
+      return [
+        `where the image has an SELinux policy: ${formatCommand("chroot", [step.target, "setfiles", ...step.paths])}`,
+      ];
+    case "load-kernel":
+      return [
+        `kexec --load ${step.target}/boot/vmlinuz-${step.kernel}, with the initramfs and arguments of its boot entry`,
+      ];
+    case "start-kernel":
+      return ["kexec --exec, or systemctl kexec; reboot where no kernel is loaded"];
     case "write-files":
       return step.files.flatMap(describeFile);
     case "take-apart":
@@ -68,6 +101,10 @@ function describeStep(step: Step): string[] {
         `boot order: ${step.bootOrder}; stale entries of these partitions and of gone ones are removed`,
       ];
   }
+}
+
+function describeVariables(variables: ShellVariables): string[] {
+  return Object.entries(variables).map(([name, value]) => `  | ${name}="${value}"`);
 }
 
 function describeFile(file: TargetFile): string[] {

@@ -7,17 +7,25 @@ import { endLeftPrograms } from "../common/left-programs.ts";
 import { checkRoot } from "../common/root.ts";
 import { run } from "../common/run.ts";
 import { formatDuration } from "../common/units.ts";
+import { copyEsp } from "./boot/copy-esp.ts";
+import { writeGrubDefaults } from "./boot/edit-grub-defaults.ts";
 import { runInTarget } from "./boot/fence.ts";
 import { fillEsp } from "./boot/fill-esp.ts";
 import { writeFirmwareEntries } from "./boot/firmware-entries.ts";
+import { loadKernel, startKernel } from "./boot/kexec.ts";
+import { labelFiles } from "./boot/label-files.ts";
+import { writeBootEntries } from "./boot/write-boot-entries.ts";
+import { writeLoaderType } from "./boot/write-loader-type.ts";
 import { checkDisks, checkPrograms } from "./checks.ts";
 import { writeConfigDrive } from "./config-drive/write.ts";
 import { DiskWatch } from "./disk-faults.ts";
 import { explainFailure } from "./explain-failure.ts";
+import { runHook } from "./hooks/run-hook.ts";
 import { Journal } from "./journal.ts";
 import { layImage } from "./lay-image.ts";
 import { layTree } from "./lay-tree.ts";
 import type { Plan } from "./plan.ts";
+import { noteOutput } from "./program-output.ts";
 import { cleanUp, type OnFailure } from "./release.ts";
 import { runDirectory } from "./run-directory.ts";
 import type { Step } from "./step.ts";
@@ -126,6 +134,7 @@ type StepSurroundings = Pick<Execution, "arrays" | "tell" | "signal"> & { advanc
 
 async function carryOutStep(step: Step, { arrays, advance, tell, signal }: StepSurroundings): Promise<void> {
   const options = { doing: step.title, signal };
+  const onLine = noteOutput(tell, step.name);
   switch (step.kind) {
     case "commands":
       for (const [program, ...args] of step.commands) {
@@ -156,8 +165,24 @@ async function carryOutStep(step: Step, { arrays, advance, tell, signal }: StepS
       return writeFiles(step.target, step.files);
     case "fill-esp":
       return fillEsp(step, options);
+    case "copy-esp":
+      return copyEsp(step, options);
     case "run-in-target":
-      return runInTarget(step, options);
+      return runInTarget(step, { ...options, onLine });
+    case "hook":
+      return runHook(step, { signal, onLine });
+    case "grub-defaults":
+      return writeGrubDefaults(step);
+    case "loader-type":
+      return writeLoaderType(step);
+    case "boot-entries":
+      return writeBootEntries(step);
+    case "label-files":
+      return labelFiles(step, { ...options, onLine });
+    case "load-kernel":
+      return loadKernel(step, options, (text) => note(tell, text));
+    case "start-kernel":
+      return startKernel(options);
     case "firmware-entries":
       return writeFirmwareEntries(step, options);
   }

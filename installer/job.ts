@@ -8,6 +8,8 @@ import { parseReference, sha256Schema } from "../mirror/index.ts";
 import { bootOrderSchema } from "./boot/boot-order.ts";
 import { instanceSchema } from "./config-drive/instance.ts";
 import { disksSchema } from "./disk-request.ts";
+import { inlineHooks } from "./hooks/inline-hooks.ts";
+import { hooksSchema } from "./hooks/settings.ts";
 import { describeProblems } from "./job-problems.ts";
 import { storageSchema } from "./storage/storage-schema.ts";
 import { inlineStorageSecrets } from "./storage/storage-secrets.ts";
@@ -54,7 +56,10 @@ const jobFieldsSchema = z.strictObject({
     .default([]),
   /** `auto` keeps the image's initramfs where it holds all that the layout needs. */
   initramfs: z.enum(["auto", "rebuild"]).default("auto"),
-  after: z.enum(["reboot", "poweroff", "nothing"]).default("reboot"),
+  /** Scripts of the user's at certain points. */
+  hooks: hooksSchema.prefault({}),
+  /** `kexec` starts the installed kernel without the firmware, or reboots where that cannot be done. */
+  after: z.enum(["reboot", "kexec", "poweroff", "nothing"]).default("reboot"),
 });
 
 export const jobSchema = jobFieldsSchema.refine(
@@ -80,8 +85,8 @@ export function parseJob(value: unknown, source = "job"): Job {
 }
 
 /**
- * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData`, `phoneHome.tokenFile` and the
- * `passphraseFile` and `keyFile` of `storage` are paths, relative to the job file.
+ * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData`, `phoneHome.tokenFile`, the scripts of
+ * `hooks` and the `passphraseFile` and `keyFile` of `storage` are paths, relative to the job file.
  * @throws Failure `job-unreadable`, `job-invalid` (configuration)
  */
 export async function loadJob(file: string): Promise<Job> {
@@ -100,16 +105,19 @@ const jobFileSchema = z.looseObject({
   storage: z.unknown(),
   instance: z.looseObject({ userData: z.string().optional(), vendorData: z.string().optional() }).optional(),
   phoneHome: z.looseObject({ tokenFile: z.string().optional() }).optional(),
+  hooks: z.unknown().optional(),
 });
 
 async function inlineFiles(value: unknown, directory: string): Promise<unknown> {
   const file = jobFileSchema.safeParse(value);
   if (!file.success) return value;
-  const { image, storage, instance, phoneHome, ...rest } = file.data;
+  const { image, storage, instance, phoneHome, hooks, ...rest } = file.data;
+  const readField = (path: string, field: string) => readText(resolve(directory, path), field);
   const inlined: Record<string, unknown> = {
     ...rest,
     ...(image !== undefined && { image: locateImage(image, directory) }),
-    storage: await inlineStorageSecrets(storage, (path, field) => readText(resolve(directory, path), field)),
+    storage: await inlineStorageSecrets(storage, readField),
+    ...(hooks !== undefined && { hooks: await inlineHooks(hooks, readField) }),
   };
   if (instance) {
     inlined.instance = { ...instance };

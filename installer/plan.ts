@@ -1,6 +1,6 @@
 import { Failure } from "../common/failure.ts";
 import type { ImageFacts } from "../mirror/index.ts";
-import { type BootContext, type Family, type Firmware, findFamily } from "./boot/family.ts";
+import { type BootContext, type Family, type Firmware, families } from "./boot/family.ts";
 import { firmwareEntriesStep } from "./boot/firmware-step.ts";
 import type { LoaderPlaces } from "./boot/make-unbootable.ts";
 import { checkInterfaces } from "./check-interfaces.ts";
@@ -13,6 +13,8 @@ import { sizeConfigDrive } from "./config-drive/size.ts";
 import { identifyDisk } from "./disk-identity.ts";
 import { systemGroup } from "./disk-request.ts";
 import type { Disk, Hardware } from "./hardware.ts";
+import { hookSteps } from "./hooks/plan-hooks.ts";
+import type { HookPoint } from "./hooks/settings.ts";
 import type { Job } from "./job.ts";
 import { labelDisks } from "./label-disk.ts";
 import { phoneHomeFiles } from "./phone-home/files.ts";
@@ -27,7 +29,7 @@ import { checkRescueKernel } from "./storage/rescue-kernel.ts";
 import { smallestDiskBytes } from "./storage/smallest-disk.ts";
 import { storageFiles } from "./storage/storage-files.ts";
 import { refuseTakenNames } from "./storage/taken-names.ts";
-import { checkRoom, initramfsSuffices } from "./storage/target-needs.ts";
+import { checkRoom, initramfsSuffices, targetDevices } from "./storage/target-needs.ts";
 import { targetDirectory } from "./target-directory.ts";
 import { wipeSteps } from "./wipe/plan-wipe.ts";
 import type { Wipe } from "./wipe/settings.ts";
@@ -56,7 +58,7 @@ const target = targetDirectory;
 /**
  * Decides everything and touches nothing: the same job, hardware and image give the same plan.
  * @throws Failure for disks that do not fit or must not be touched (see `chooseDisks`), `image-lacks-packages`,
- *   `image-lacks-firmware`, `family-unknown`, `license-missing`, `config-drive-too-small`, `storage-invalid`,
+ *   `image-lacks-firmware`, `license-missing`, `config-drive-too-small`, `storage-invalid`,
  *   `volume-group-name-taken`, `mapping-name-taken`, `rescue-kernel-too-new`, `network-interface-missing` (configuration),
  *   and those of `wipeSteps`
  */
@@ -70,14 +72,14 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
   const configDrive = sizeUp(job, groups, instanceUuid);
   const untouched = hardware.disks.filter((disk) => !disks.includes(disk));
   const seeded = seedConfigDrive(configDrive.files, untouched);
-  const firmware = chooseFirmware(job, hardware, facts);
+  const family = families[facts.family];
+  const firmware = chooseFirmware(job, hardware, facts, family);
   const layout = layOut(fullLayout(job.storage), groups, {
     instanceUuid,
     hostname: instance.hostname,
     firmware,
     configDriveBytes: configDrive.sizeBytes,
   });
-  const family = chooseFamily(facts);
   checkPackages(job, family, facts, layout);
   checkRoom(layout, facts);
   refuseTakenNames(layout, hardware.stack, hardware.disks, disks);
@@ -92,6 +94,17 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
     rebuildInitramfs: job.initramfs === "rebuild" || !initramfsSuffices(facts, layout),
     target,
   };
+  const hooks = (point: HookPoint) =>
+    hookSteps(job, point, {
+      image: `${facts.name}@${facts.version}`,
+      instanceUuid,
+      disks: disks.map(({ path }) => path),
+      target,
+      devices: targetDevices(layout),
+    });
+  const bootSteps = family.steps(boot);
+  // Nothing boots before all hooks are done, and what they write gets its labels.
+  const loaders = bootSteps.findIndex(({ kind }) => kind === "label-files" || kind === "fill-esp");
   return {
     version: 1,
     image: `${facts.name}@${facts.version}`,
@@ -111,13 +124,18 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
       checkDisksStep(wipe, disks),
       ...wipeSteps(disks, hardware.stack, wipe),
       ...storageSteps(layout, instanceUuid, target, featureArguments(facts.kernels, hardware.mkfsFeatures)),
+      ...hooks("afterPartitioning"),
       configDriveStep(job, layout, configDrive),
-      layStep(image),
+      layStep(image, layout),
       configureStep(job, boot, family, instanceUuid, seeded),
-      ...family.steps(boot),
+      ...hooks("afterLaying"),
+      ...bootSteps.slice(0, loaders),
+      ...hooks("beforeReboot"),
+      ...bootSteps.slice(loaders),
       ...(hardware.firmware === "uefi" && firmware.includes("uefi")
         ? [firmwareEntriesStep(boot, family, facts, job.bootOrder)]
         : []),
+      ...(job.after === "kexec" ? [loadKernelStep(facts)] : []),
       releaseStep(layout, target),
       ...afterSteps(job),
     ],
@@ -125,26 +143,15 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
 }
 
 /** A server that booted the rescue system by one firmware boots its disks by the same: that one must be there. */
-function chooseFirmware(job: Job, hardware: Hardware, image: ImageFacts): Firmware[] {
+function chooseFirmware(job: Job, hardware: Hardware, image: ImageFacts, { oneFirmware }: Family): Firmware[] {
   const carried = (["uefi", "bios"] as const).filter((firmware) => image.firmware[firmware]);
   const wanted = job.firmware === "auto" ? hardware.firmware : job.firmware;
-  if (carried.includes(wanted)) return job.firmware === "auto" ? carried : [wanted];
+  if (carried.includes(wanted)) return job.firmware === "auto" && !oneFirmware?.(image) ? carried : [wanted];
   throw new Failure({
     code: "image-lacks-firmware",
     kind: "configuration",
     message: `${image.name}@${image.version} has no boot loader for ${wanted}, only for ${carried.join(", ") || "none"}`,
     hint: "build the image with that boot loader, or change the server's firmware setting",
-  });
-}
-
-function chooseFamily(image: ImageFacts): Family {
-  const family = findFamily(image.family);
-  if (family) return family;
-  throw new Failure({
-    code: "family-unknown",
-    kind: "configuration",
-    message: `${image.name}@${image.version} is of the family ${image.family}, which this installer cannot make bootable`,
-    hint: "use an image of the debian family",
   });
 }
 
@@ -208,11 +215,13 @@ function configDriveStep({ instance }: Job, { disks }: Layout, { files, format, 
   };
 }
 
-function layStep({ facts, content }: PlannableImage): Step {
+function layStep({ facts, content }: PlannableImage, { filesystems, esps }: Layout): Step {
   const { name, version, unpackedBytes } = facts;
   if (content.kind === "tree") {
     const title = `copy the root file system of ${name}`;
-    return { kind: "lay-tree", name: "lay-image", title, tree: content.path, unpackedBytes, target };
+    // The first ESP is among them.
+    const isDivided = filesystems.length > Math.min(esps.length, 1) + 1;
+    return { kind: "lay-tree", name: "lay-image", title, tree: content.path, unpackedBytes, target, isDivided };
   }
   const { mirror, prefix, manifestSha256 } = content;
   return {
@@ -247,7 +256,12 @@ function configureStep(
   };
 }
 
+function loadKernelStep({ kernels: [newest = ""] }: ImageFacts): Step {
+  return { kind: "load-kernel", name: "load-kernel", title: `load the kernel ${newest}`, target, kernel: newest };
+}
+
 function afterSteps({ after }: Job): Step[] {
   if (after === "nothing") return [];
+  if (after === "kexec") return [{ kind: "start-kernel", name: "kexec", title: "start the installed kernel" }];
   return [{ kind: "commands", name: after, title: after === "reboot" ? "reboot" : "power off", commands: [[after]] }];
 }

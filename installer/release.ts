@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import { type Emit, note } from "../common/event.ts";
 import { asFailure } from "../common/failure.ts";
 import { run } from "../common/run.ts";
+import { unloadKernel } from "./boot/kexec.ts";
 import { unbootableTasks } from "./boot/make-unbootable.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./step.ts";
@@ -46,6 +47,7 @@ async function releaseMade(step: Step): Promise<void> {
     if (await isMapped(step.mapping, step.uuid)) await run("cryptsetup", ["close", step.mapping], { doing });
     return;
   }
+  if (step.kind === "load-kernel") return unloadKernel(doing);
   if (step.kind !== "commands") return;
   for (const [program, ...args] of step.commands.toReversed()) {
     const made = optionsOf(args);

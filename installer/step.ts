@@ -1,5 +1,6 @@
 import type { Secret } from "../common/secret.ts";
 import type { BootOrder } from "./boot/boot-order.ts";
+import type { ShellVariables } from "./boot/shell-variables.ts";
 import type { ConfigDriveFormat } from "./config-drive/format.ts";
 import type { DiskIdentity } from "./disk-identity.ts";
 import type { WipeAction } from "./wipe/action.ts";
@@ -53,9 +54,11 @@ export type Step = Readonly<
         }
       | { kind: "lay-image"; image: ImageSource; target: string }
       /** An opened image of the user's own. */
-      | { kind: "lay-tree"; tree: string; unpackedBytes: number; target: string }
+      | { kind: "lay-tree"; tree: string; unpackedBytes: number; target: string; isDivided: boolean }
       /** The first ESP gets what the image has for it, and is mounted. */
       | { kind: "fill-esp"; device: string; mountPoint: string; target: string }
+      /** The other ESPs get what is on the mounted one. */
+      | { kind: "copy-esp"; mountPoint: string; devices: readonly string[]; target: string }
       | { kind: "write-files"; target: string; files: readonly TargetFile[] }
       | {
           kind: "run-in-target";
@@ -64,6 +67,37 @@ export type Step = Readonly<
           commands: readonly Command[];
           input?: string;
         }
+      /** A script of the user's, in the rescue system or in the target. */
+      | {
+          kind: "hook";
+          where: "rescue" | "target";
+          script: { name: string; sizeBytes: number; sha256: string; content: Secret };
+          timeoutMs: number;
+          network: boolean;
+          environment: Readonly<Record<string, string>>;
+          /** Not to be seen in what it says. */
+          secrets: readonly Secret[];
+          target: string;
+          devices: readonly string[];
+        }
+      /** /etc/default/grub is edited. */
+      | { kind: "grub-defaults"; target: string; settings: ShellVariables; added: readonly string[] }
+      /** /etc/sysconfig/bootloader is edited. */
+      | { kind: "loader-type"; target: string; settings: ShellVariables }
+      /** The boot entries of the target's kernels get this server's root file system and arguments. */
+      | {
+          kind: "boot-entries";
+          target: string;
+          kernels: readonly string[];
+          root: readonly string[];
+          added: readonly string[];
+          bootPath: string;
+        }
+      /** Files of the target get the labels of its SELinux policy, if it has one. */
+      | { kind: "label-files"; target: string; devices: readonly string[]; paths: readonly string[] }
+      /** The target's kernel is loaded, as its boot loader would start it; then it is started, once all is released. */
+      | { kind: "load-kernel"; target: string; kernel: string }
+      | { kind: "start-kernel" }
       | { kind: "firmware-entries"; entries: readonly FirmwareEntry[]; bootOrder: BootOrder }
     )
 >;

@@ -1,6 +1,6 @@
 import type { Command, Step } from "../step.ts";
+import { copyEspSteps } from "./copy-esp.ts";
 import { debianLoader } from "./debian-loader.ts";
-import { espSyncProgram } from "./esp-sync/files.ts";
 import type { BootContext } from "./family.ts";
 import { fillEspStep } from "./fill-esp.ts";
 import { inTarget } from "./in-target.ts";
@@ -16,7 +16,7 @@ export function debianGrubSteps(context: BootContext): Step[] {
     configurationStep(context),
     fillEspStep(context),
     ...(context.firmware.includes("bios") ? [biosStep(context)] : []),
-    ...(context.firmware.includes("uefi") ? [uefiStep(context), syncStep(context)] : []),
+    ...(context.firmware.includes("uefi") ? [uefiStep(context), noteStep(context), ...copyEspSteps(context)] : []),
   ];
 }
 
@@ -76,17 +76,8 @@ function uefiStep(context: BootContext): Step {
   });
 }
 
-/** By the program that does it later on the installed server. */
-function syncStep(context: BootContext): Step {
-  const { esps, espArray } = context.layout;
-  const { length } = esps;
-  if (espArray) {
-    const title = "note which GRUB the ESP has";
-    return inTarget(context, { name: "note-loader", title, commands: [["sh", renewLoaderPath]] });
-  }
-  return inTarget(context, {
-    name: "sync-esp",
-    title: length > 1 ? `make ${length} ESPs equal` : "note which GRUB the ESP has",
-    commands: [["sh", espSyncProgram]],
-  });
+/** So that the installed server renews it when its packages have changed, and not before. */
+function noteStep(context: BootContext): Step {
+  const title = "note which GRUB the ESP has";
+  return inTarget(context, { name: "note-loader", title, commands: [["sh", renewLoaderPath]] });
 }

@@ -1,6 +1,6 @@
 import { dataSourceSetting } from "../../common/data-source-setting.ts";
 import type { Command, Step, TargetFile } from "../step.ts";
-import { describeArray } from "../storage/array.ts";
+import { arrayFiles } from "../storage/array.ts";
 import type { Layout } from "../storage/layout.ts";
 import { partitionOf } from "../storage/partition.ts";
 import { storagePackages } from "../storage/target-needs.ts";
@@ -14,8 +14,7 @@ import { renewLoaderFiles } from "./renew-loader.ts";
 
 /** Debian and what descends from it: initramfs-tools, /etc/default/grub.d, grub-install, debconf. */
 export const debian: Family = {
-  name: "debian",
-  uefiLoader: "\\EFI\\debian\\shimx64.efi",
+  uefiLoader: () => "\\EFI\\debian\\shimx64.efi",
   requiredPackages,
   files,
   steps: (context) => [...(context.rebuildInitramfs ? [initramfsStep(context)] : []), ...debianGrubSteps(context)],
@@ -26,11 +25,8 @@ function requiredPackages(layout: Layout): string[] {
 }
 
 function files({ layout, kernelArguments, firmware }: BootContext): TargetFile[] {
-  const mdadm = ["HOMEHOST <system>", "MAILADDR root", ...layout.arrays.map(describeArray)];
   return [
-    ...(layout.arrays.length > 0
-      ? [{ path: "/etc/mdadm/mdadm.conf", mode: 0o644, content: `${mdadm.join("\n")}\n` }]
-      : []),
+    ...arrayFiles("/etc/mdadm/mdadm.conf", layout.arrays),
     { path: "/etc/default/grub.d/90-metalcast.cfg", mode: 0o644, content: grubDefaults(kernelArguments) },
     { path: `/${dataSourceSetting.path}`, mode: 0o644, content: dataSourceSetting.content },
     { path: "/etc/cloud/cloud.cfg.d/90-metalcast-grub.cfg", mode: 0o644, content: noGrubDpkg },

@@ -2,6 +2,8 @@ import type { ImageFacts } from "../../mirror/index.ts";
 import type { Step, TargetFile } from "../step.ts";
 import type { Layout } from "../storage/layout.ts";
 import { debian } from "./debian.ts";
+import { redhat } from "./redhat.ts";
+import { suse } from "./suse.ts";
 
 export type Firmware = "uefi" | "bios";
 
@@ -19,7 +21,6 @@ export interface BootContext {
 
 /** A family of distributions: how each of these things is done there. One file each. */
 export interface Family {
-  name: ImageFacts["family"];
   /** What the image must bring for this layout, by the names of `manifest.preinstalled`. */
   requiredPackages(layout: Layout): string[];
   /**
@@ -29,13 +30,10 @@ export interface Family {
   files(context: BootContext): TargetFile[];
   /** Initramfs, boot loader configuration, boot loaders on every disk, and the package manager's record of them. */
   steps(context: BootContext): Step[];
-  /** The loader that a UEFI boot entry names, on the ESP. */
-  uefiLoader: string;
+  /** The loader that a UEFI boot entry names, on the ESP, with back slashes. */
+  uefiLoader: (image: ImageFacts) => string;
+  /** Whether its menu boots under the firmware alone that it was written under. */
+  oneFirmware?: (image: ImageFacts) => boolean;
 }
 
-const families: readonly Family[] = [debian];
-
-/** @returns undefined for a family that has no file here yet */
-export function findFamily(name: string): Family | undefined {
-  return families.find((family) => family.name === name);
-}
+export const families: Readonly<Record<ImageFacts["family"], Family>> = { debian, redhat, suse };

@@ -5,6 +5,7 @@ import { type RunOptions, run } from "../../common/run.ts";
 import type { Step } from "../step.ts";
 import { targetMounts } from "../target-mounts.ts";
 import type { BootContext } from "./family.ts";
+import { writeEsp } from "./write-esp.ts";
 
 type FillEsp = Extract<Step, { kind: "fill-esp" }>;
 
@@ -23,20 +24,11 @@ export function fillEspStep({ layout, target }: Pick<BootContext, "layout" | "ta
 export async function fillEsp({ device, mountPoint, target }: FillEsp, options: RunOptions): Promise<void> {
   // An image's links lead out of no target.
   const place = await resolveInRoot(target, mountPoint, "follow");
-  const staging = `${target}-esp`;
   await mkdir(place, { recursive: true });
-  await mkdir(staging, { recursive: true });
   // All that the loaders will need has to be there before they are. Of what could not be written, sync(2) tells nothing;
   // syncfs(2) does.
   await run("sync", ["--file-system", ...(await targetMounts(target))], options);
-  await run("mount", ["-t", "vfat", "-o", "nodev,nosuid,noexec", device, staging], options);
-  try {
-    const copy = ["--recursive", "--no-dereference", "--preserve=timestamps", "--no-target-directory"];
-    await run("cp", [...copy, place, staging], options);
-    await run("sync", ["--file-system", staging], options);
-  } finally {
-    await run("umount", [staging], options);
-  }
+  await writeEsp(device, place, target, options);
   for (const name of await readdir(place)) await rm(join(place, name), { recursive: true });
   await run("mount", ["-t", "vfat", device, place], options);
 }

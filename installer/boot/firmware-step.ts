@@ -14,10 +14,11 @@ const orders: Record<BootOrder, string> = {
 export function firmwareEntriesStep(
   { layout }: Pick<BootContext, "layout">,
   { uefiLoader }: Pick<Family, "uefiLoader">,
-  { osRelease, name }: Pick<ImageFacts, "osRelease" | "name">,
+  image: ImageFacts,
   bootOrder: BootOrder,
 ): Step {
   const { disks } = layout;
+  const system = image.osRelease.NAME ?? image.name;
   return {
     kind: "firmware-entries",
     name: "firmware-entries",
@@ -26,11 +27,11 @@ export function firmwareEntriesStep(
     entries: disks.map((disk, index) => {
       const { number, uuid } = partitionOf(disk, "esp");
       return {
-        label: `${osRelease.NAME ?? name} (disk ${index + 1})`,
+        label: `${system} (disk ${index + 1})`,
         disk: disk.disk.path,
         partition: number,
         partitionUuid: uuid,
-        loader: uefiLoader,
+        loader: uefiLoader(image),
       };
     }),
   };

@@ -1,7 +1,7 @@
 import { assertSameSectors } from "../disk-sectors.ts";
 import { deriveUuid } from "../identity.ts";
 import { labelPath } from "../label-disk.ts";
-import type { Command, Step } from "../step.ts";
+import type { Command, Step, TargetFile } from "../step.ts";
 import type { Device } from "./device.ts";
 import { storageInvalid } from "./storage-invalid.ts";
 import type { FullLayout, RaidLevel, SyncMode } from "./storage-schema.ts";
@@ -176,7 +176,14 @@ export function raidModule(level: RaidLevel): string {
   return levels[level].parity ? "raid456" : `raid${level}`;
 }
 
-/** The array's line in mdadm.conf: mdadm.conf(5). The UUID alone finds it; a name is cut where it is long. */
-export function describeArray({ path, uuid, metadata }: ArrayLayout): string {
+/** mdadm.conf(5), which lies where the distribution looks for it. None where there are no arrays. */
+export function arrayFiles(path: string, arrays: readonly ArrayLayout[]): TargetFile[] {
+  if (arrays.length === 0) return [];
+  const lines = ["HOMEHOST <system>", "MAILADDR root", ...arrays.map(describeArray)];
+  return [{ path, mode: 0o644, content: `${lines.join("\n")}\n` }];
+}
+
+/** The UUID alone finds an array; a name is cut where it is long. */
+function describeArray({ path, uuid, metadata }: ArrayLayout): string {
   return `ARRAY ${path} metadata=${metadata} UUID=${uuid}`;
 }

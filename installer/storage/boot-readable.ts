@@ -1,5 +1,5 @@
 import type { Firmware } from "../boot/family.ts";
-import { chainOf, type Device } from "./device.ts";
+import type { Device } from "./device.ts";
 import { storageInvalid } from "./storage-invalid.ts";
 
 /**
@@ -9,12 +9,12 @@ import { storageInvalid } from "./storage-invalid.ts";
  *   --pbkdf; GRUB's manual, `cryptomount`);
  * - see every disk under BIOS, where the firmware need not show more than the one it boots from. What is spread over
  *   several disks is then unreadable; a mirror is not.
- * @param device what /boot is on, or / where there is no /boot of its own
+ * @param chain what /boot is on, or / where there is no /boot of its own, the top first
  * @throws Failure `storage-invalid` (configuration)
  */
-export function checkBootReadable(device: Device, firmware: readonly Firmware[]): void {
+export function checkBootReadable(chain: readonly Device[], firmware: readonly Firmware[]): void {
   const hint = "add a file system for /boot, on a partition or a RAID1";
-  for (const layer of chainOf(device)) {
+  for (const layer of chain) {
     if (layer.kind === "encrypted") {
       throw storageInvalid(`/boot is inside of ${layer.volume.name}: the boot loader can't open LUKS2`, hint);
     }

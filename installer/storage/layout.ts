@@ -39,6 +39,8 @@ export interface Layout {
   syncSpeed: number | undefined;
   /** What the initramfs has to bring up: what / and /usr stand on, the top first. */
   rootChain: readonly Device[];
+  /** What the boot loader has to read: what /boot stands on, the top first. */
+  bootChain: readonly Device[];
 }
 
 type Layer =
@@ -75,7 +77,8 @@ export function layOut(wanted: FullLayout, groups: readonly DiskGroup[], options
   const deviceAt = (mountPoint: string) => findDeviceAt(wanted, devices, mountPoint);
   const root = deviceAt("/");
   if (!root) throw storageInvalid("nothing is mounted on /");
-  checkBootReadable(deviceAt("/boot") ?? root, options.firmware);
+  const bootChain = chainOf(deviceAt("/boot") ?? root);
+  checkBootReadable(bootChain, options.firmware);
   const rootChain = [root, deviceAt("/usr")].flatMap((device) => (device ? chainOf(device) : []));
   checkUnlocking(rootChain);
 
@@ -96,6 +99,7 @@ export function layOut(wanted: FullLayout, groups: readonly DiskGroup[], options
     espArray,
     syncSpeed: wanted.syncSpeed,
     rootChain,
+    bootChain,
   };
 }
 

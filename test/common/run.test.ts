@@ -14,6 +14,24 @@ test("gives standard output, and every line of both streams as it comes", async 
   expect(lines.sort()).toEqual(["err", "in", "out"]);
 });
 
+test("a character is never torn, and a line without an end is cut", async () => {
+  const lines: string[] = [];
+  const text = "printf '\\342'; sleep 0.1; printf '\\202\\254\\r\\n\\n'; head -c 100000 /dev/zero | tr '\\0' x";
+  await run("sh", ["-c", text], { doing, onLine: (line) => lines.push(line) });
+  expect(lines.slice(0, 2)).toEqual(["€", ""]);
+  expect(lines.slice(2).join("")).toBe("x".repeat(100_000));
+  expect(lines.length).toBeGreaterThan(3);
+});
+
+test.each([
+  ["read", {}],
+  ["read by lines", { onLine: () => {} }],
+])("a program that says too much is ended, whatever it makes of a closed pipe: %s", async (_, options) => {
+  const stubborn = ["-c", "trap '' PIPE; yes; while :; do sleep 1; done"];
+  const endless = run("sh", stubborn, { doing, mostOutputBytes: 10_000, ...options });
+  await expect(endless).rejects.toMatchObject({ message: expect.stringMatching(/said too much/) });
+});
+
 test("a failure shows the command, its exit and the tail of its standard error", async () => {
   await expect(run("sh", ["-c", "echo 'no such disk' >&2; exit 3"], { doing })).rejects.toMatchObject({
     code: "command-failed",

@@ -137,7 +137,6 @@ test.each([
     { firmware: { bios: false, uefi: true, secureBoot: true } },
     /no boot loader for bios/,
   ],
-  ["family-unknown", {}, { family: "suse" }, /family suse/],
   ["license-missing", {}, { license: "rhsm" }, /needs a license/],
   ["disk-too-small", {}, { minimumDiskBytes: 2 ** 40 }, /are needed/],
   ["storage-invalid", { storage: smallRoot }, { minimumDiskBytes: 2 ** 31 }, /wants 2048 MiB, and \/ come to/],

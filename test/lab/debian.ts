@@ -1,7 +1,7 @@
 import { run } from "../../common/run.ts";
 
 /** The rescue system is Debian 12's, whatever is installed from it. */
-export type DebianRelease = "bookworm" | "trixie";
+export type DebianRelease = "bookworm" | "trixie" | "forky";
 
 export interface RootFileSystem {
   release: DebianRelease;

@@ -8,7 +8,7 @@ const service = "metalcast-esp-sync.service";
 const watch = "metalcast-esp-sync.path";
 
 /** The program that makes all ESPs equal to the one on /boot/efi. */
-export const espSyncProgram = `${directory}/esp-sync`;
+const espSyncProgram = `${directory}/esp-sync`;
 
 /**
  * At every boot, too: a disk may have come back, or /boot/efi's own may be gone. It mounts /boot/efi for everybody, so it

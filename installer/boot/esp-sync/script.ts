@@ -1,7 +1,7 @@
 import { renewLoaderPath } from "../renew-loader.ts";
 
 /**
- * What the installed server runs to keep its EFI system partitions equal, and the installer itself at the end. It needs
+ * What the installed server runs to keep its EFI system partitions equal. It needs
  * util-linux, GNU coreutils and findutils, and fsck.vfat where it is installed. It is one constant: which partitions
  * there are lies in the list, and what a family does to renew its loader in a program of its own.
  *
