@@ -21,10 +21,8 @@ mount -t tmpfs -o mode=0755,nosuid,nodev tmpfs run
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs tmp
 mount -t tmpfs -o mode=0555,ro tmpfs sys
 
-for device in null zero full random urandom; do
-  touch "dev/$device"
-  mount --bind "/dev/$device" "dev/$device"
-done
+# Nodes of its own: on a mount of the machine's /dev, a file handle could open every other device.
+for device in null zero full random urandom; do cp --archive "/dev/$device" dev; done
 ln -s /proc/self/fd dev/fd
 ln -s /proc/self/fd/0 dev/stdin
 ln -s /proc/self/fd/1 dev/stdout
@@ -56,7 +54,7 @@ hostname localhost
 # capabilities; without the others no script can make or open a device, mount, load a module or trace a process.
 mount --move . /
 exec setpriv --inh-caps=-all \
-  --bounding-set=-all,+chown,+dac_override,+dac_read_search,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+setfcap,+sys_chroot,+audit_write \
+  --bounding-set=-all,+chown,+dac_override,+fowner,+fsetid,+kill,+setgid,+setuid,+setpcap,+setfcap,+sys_chroot,+audit_write \
   chroot . /usr/bin/env -i \
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 \
   DEBIAN_FRONTEND=noninteractive APT_CONFIG=/run/metalcast/apt.conf \

@@ -33,6 +33,15 @@ test("a script has the machine's name resolution", async () => {
   expect(await runInFence("echo nameserver 192.0.2.1 >/etc/resolv.conf")).toBe("nameserver 192.0.2.1");
 });
 
+test("nothing inside lies on the machine's /dev, and no file can be opened by its handle", async () => {
+  // open_by_handle_at(2) asks for CAP_DAC_READ_SEARCH, which is number 2.
+  const script = "grep -c devtmpfs /proc/self/mounts || :; sed -n 's/^CapBnd:[[:space:]]*//p' /proc/self/status";
+  await writeFile(join(root.path, "script"), `${script}; test -c /dev/null && echo node\n`);
+  const [mounts, capabilities = "", node] = (await runInFence("true")).split("\n");
+  expect([mounts, node]).toEqual(["0", "node"]);
+  expect(BigInt(`0x${capabilities}`) & 4n).toBe(0n);
+});
+
 test.each([
   ["no resolv.conf", "true"],
   ["one that leads nowhere", "ln -s nowhere /etc/resolv.conf"],
