@@ -28,7 +28,7 @@ const programsByKind: Record<Step["kind"], readonly string[]> = {
   hook: fencePrograms,
   "grub-defaults": [],
   "loader-type": [],
-  "boot-entries": [],
+  "bls-entries": [],
   "load-kernel": [],
   "start-kernel": ["reboot"],
   "label-files": fencePrograms,

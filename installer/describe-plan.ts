@@ -57,7 +57,7 @@ function describeStep(step: Step): string[] {
       ];
     case "loader-type":
       return [`set in ${step.target}/etc/sysconfig/bootloader`, ...describeVariables(step.settings)];
-    case "boot-entries":
+    case "bls-entries":
       return [
         `in ${step.target}/boot/loader/entries and /etc/kernel/cmdline, replace the root file system by: ${step.root.join(" ")}`,
         `  and add: ${step.added.join(" ")}; kernels are in ${step.bootPath || "/"} of their file system`,

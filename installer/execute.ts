@@ -14,7 +14,7 @@ import { fillEsp } from "./boot/fill-esp.ts";
 import { writeFirmwareEntries } from "./boot/firmware-entries.ts";
 import { loadKernel, startKernel } from "./boot/kexec.ts";
 import { labelFiles } from "./boot/label-files.ts";
-import { writeBootEntries } from "./boot/write-boot-entries.ts";
+import { writeBlsEntries } from "./boot/write-bls-entries.ts";
 import { writeLoaderType } from "./boot/write-loader-type.ts";
 import { checkDisks, checkPrograms } from "./checks.ts";
 import { writeConfigDrive } from "./config-drive/write.ts";
@@ -175,8 +175,8 @@ async function carryOutStep(step: Step, { arrays, advance, tell, signal }: StepS
       return writeGrubDefaults(step);
     case "loader-type":
       return writeLoaderType(step);
-    case "boot-entries":
-      return writeBootEntries(step);
+    case "bls-entries":
+      return writeBlsEntries(step);
     case "label-files":
       return labelFiles(step, { ...options, onLine });
     case "load-kernel":

@@ -86,7 +86,7 @@ export type Step = Readonly<
       | { kind: "loader-type"; target: string; settings: ShellVariables }
       /** The boot entries of the target's kernels get this server's root file system and arguments. */
       | {
-          kind: "boot-entries";
+          kind: "bls-entries";
           target: string;
           kernels: readonly string[];
           root: readonly string[];

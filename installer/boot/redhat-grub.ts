@@ -55,8 +55,8 @@ function configurationStep(context: BootContext): Step {
 
 function entriesStep({ layout, kernelArguments, image, target }: BootContext): Step {
   return {
-    kind: "boot-entries",
-    name: "boot-entries",
+    kind: "bls-entries",
+    name: "bls-entries",
     title: `make the boot entries of ${image.kernels.length} kernel(s) this server's`,
     target,
     kernels: image.kernels,

@@ -62,7 +62,7 @@ test("it is installed, and keeps the initramfs of the factory", async () => {
     (event) => event.kind === "step-started" && steps.push(event.step),
   );
   expect(outcome).toEqual({ exitCode: 0, messages: [] });
-  expect(steps).toContain("boot-entries");
+  expect(steps).toContain("bls-entries");
   expect(steps).not.toContain("initramfs");
 });
 

@@ -68,7 +68,7 @@ test("nothing boots before all else is done, and all that is written gets its la
     "forget-devices",
     "grub-defaults",
     "grub-configuration",
-    "boot-entries",
+    "bls-entries",
     "label-files",
     "fill-esp",
     "grub-bios",
@@ -83,7 +83,7 @@ test("nothing boots before all else is done, and all that is written gets its la
 
 describe("the kernel is told what its root file system stands on", () => {
   test("an array", () => {
-    const { root, added, bootPath } = stepOf(planFor("RHEL 9"), "boot-entries");
+    const { root, added, bootPath } = stepOf(planFor("RHEL 9"), "bls-entries");
     expect(root).toEqual([
       expect.stringMatching(/^root=UUID=[0-9a-f-]{36}$/),
       "ro",
@@ -96,7 +96,7 @@ describe("the kernel is told what its root file system stands on", () => {
 
   test("LVM in LUKS on an array, from the top", () => {
     const made = planFor("RHEL 9", { storage: raid });
-    const { root, bootPath } = stepOf(made, "boot-entries");
+    const { root, bootPath } = stepOf(made, "bls-entries");
     expect(root.slice(1)).toEqual([
       "ro",
       "rd.lvm.lv=vg0/root",
@@ -179,7 +179,7 @@ describe("RHEL 7 has no boot entries, and a menu for one firmware", () => {
   test.each(["uefi", "bios"])("%s", (firmware) => {
     const made = planFor("RHEL 7", {}, {}, firmware);
     expect(made.firmware).toEqual([firmware]);
-    expect(made.steps.map(({ kind }) => kind)).not.toContain("boot-entries");
+    expect(made.steps.map(({ kind }) => kind)).not.toContain("bls-entries");
   });
 });
 

@@ -9,7 +9,7 @@ import { editBootEntry, kernelOf } from "./bls-entry.ts";
 import { formatGrubEnvironment, parseGrubEnvironment } from "./grub-environment.ts";
 import { replaceRoot, splitWords } from "./kernel-words.ts";
 
-type WriteBootEntries = Extract<Step, { kind: "boot-entries" }>;
+type WriteBlsEntries = Extract<Step, { kind: "bls-entries" }>;
 
 const directory = "/boot/loader/entries";
 const commandLinePath = "/etc/kernel/cmdline";
@@ -21,7 +21,7 @@ const environmentPath = "/boot/grub2/grubenv";
  * kernel-install(8) takes a later kernel's arguments from.
  * @throws Failure `boot-entry-missing`, `grub-environment-full` (failed)
  */
-export async function writeBootEntries({ target, root, added, bootPath, kernels }: WriteBootEntries): Promise<void> {
+export async function writeBlsEntries({ target, root, added, bootPath, kernels }: WriteBlsEntries): Promise<void> {
   const entries = await readEntries(target);
   const environment = parseGrubEnvironment((await readText(target, environmentPath)) ?? "");
   const shared = splitWords(environment.get("kernelopts") ?? "");

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { formatGrubEnvironment, parseGrubEnvironment } from "../../../installer/boot/grub-environment.ts";
-import { writeBootEntries } from "../../../installer/boot/write-boot-entries.ts";
+import { writeBlsEntries } from "../../../installer/boot/write-bls-entries.ts";
 
 let target: string;
 beforeEach(async () => {
@@ -21,9 +21,9 @@ const entry = (kernel: string, options: string) =>
   `title A system\nlinux /vmlinuz-${kernel}\ninitrd /initramfs-${kernel}.img\noptions ${options}\n`;
 
 const work = (fields: object = {}) =>
-  writeBootEntries({
-    kind: "boot-entries",
-    name: "boot-entries",
+  writeBlsEntries({
+    kind: "bls-entries",
+    name: "bls-entries",
     title: "write the boot entries",
     target,
     kernels: ["6.2", "6.1"],
