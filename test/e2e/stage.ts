@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { type Emit, note } from "../../common/event.ts";
 import { run } from "../../common/run.ts";
 import { createPhoneHomeService } from "../../installer/phone-home/service.ts";
-import type { BootedServer } from "../lab/qemu.ts";
 import { buildRescueSystem } from "../lab/rescue-system.ts";
 import { createServer, type DiskOptions, type Server } from "../lab/server.ts";
 import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
@@ -41,7 +40,7 @@ export interface Stage extends AsyncDisposable {
   /** Waits for the server's report, or for its end. */
   waitForReport(
     instance: StageInstance,
-    booted: BootedServer,
+    booted: { exit: Promise<unknown> },
   ): ReturnType<Awaited<ReturnType<typeof createPhoneHomeService>>["waitFor"]>;
 }
 
