@@ -65,9 +65,24 @@ logins_allowed() {
   ! [ -e /run/nologin ]
 }
 
-# sshd -T names every address it listens on, as 0.0.0.0:22 and [::]:22; without /run/sshd (socket activation) it names none.
+# What sshd -T says of a keyword, which newer ones do not write in small letters.
+sshd_setting() {
+  sshd -T 2>/dev/null | sed -n "s/^$1 //Ip"
+}
+
+# Every address it listens on, as 0.0.0.0:22 and [::]:22; without /run/sshd (socket activation) it names none.
 sshd_addresses() {
-  sshd -T 2>/dev/null | sed -n 's/^listenaddress //p' | sed 's/^0\\.0\\.0\\.0:/127.0.0.1:/; s/^\\[::\\]:/[::1]:/'
+  sshd_setting listenaddress | sed 's/^0\\.0\\.0\\.0:/127.0.0.1:/; s/^\\[::\\]:/[::1]:/'
+}
+
+# ssh-keyscan belongs to the client, which need not be there: a socket that listens (proc(5): 0A) and the keys' own files
+# then tell as much.
+host_keys() {
+  if command -v ssh-keyscan >/dev/null; then
+    ssh-keyscan -T 5 -p "$2" "$1" 2>/dev/null | ssh-keygen -lf - 2>/dev/null
+  elif grep -Eqs ": [0-9A-F]+:$(printf %04X "$2") [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6; then
+    for key in $(sshd_setting hostkey); do ssh-keygen -lf "$key.pub" 2>/dev/null; done
+  fi
 }
 
 sshd_answers() {
@@ -76,7 +91,7 @@ sshd_answers() {
   for address in \${addresses:-127.0.0.1:22}; do
     host=\${address%:*}
     host=\${host#[}
-    fingerprints=$(ssh-keyscan -T 5 -p "\${address##*:}" "\${host%]}" 2>/dev/null | ssh-keygen -lf - 2>/dev/null | cut -d ' ' -f 2)
+    fingerprints=$(host_keys "\${host%]}" "\${address##*:}" | cut -d ' ' -f 2)
     [ -n "$fingerprints" ] && return
   done
   return 1

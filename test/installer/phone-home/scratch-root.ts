@@ -22,6 +22,8 @@ export interface ScratchRoot {
   /** Path, from outside, of what is /path inside. */
   path(inside: string): string;
   write(inside: string, content: string, mode?: number): Promise<void>;
+  /** A program of this machine's is not there. */
+  hide(inside: string): Promise<void>;
   systemctlCalls(): Promise<string[]>;
   fingerprint: string;
   /** Starts the phone home. @returns its exit code */
@@ -79,6 +81,11 @@ export async function makeScratchRoot(phoneHome: PhoneHome): Promise<ScratchRoot
     lines,
     path,
     write,
+    async hide(inside) {
+      await mkdir(dirname(path(inside)), { recursive: true });
+      // overlayfs takes a device of this number for "not there": Documentation/filesystems/overlayfs.rst, "whiteouts".
+      await run("mknod", [path(inside), "c", "0", "0"], { doing: "hiding a program" });
+    },
     systemctlCalls: async () => (await readFile(path("/run/systemctl-calls"), "utf8")).trim().split("\n"),
     fingerprint: stdout.split(" ")[1] ?? "",
     async start(hostname = "web-1") {

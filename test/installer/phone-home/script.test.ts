@@ -75,6 +75,26 @@ test("waits for cloud-init, logins and sshd one after the other, reports, and le
   expect((await root.systemctlCalls()).at(-1)).toBe("daemon-reload");
 });
 
+test("without the client's ssh-keyscan, sshd's socket and its keys' files tell", async () => {
+  await install(`${await serve()}phone-home`);
+  await root.hide("/usr/bin/ssh-keyscan");
+  const exitCode = root.start();
+  await waitForLine(root, "phone home waits: sshd does not answer");
+  await root.write("/run/start-sshd", "");
+  const found = await service.waitFor(instanceUuid, { timeoutMs });
+  expect(found).toMatchObject({ sshd: "answers", sshHostKeys: [root.fingerprint] });
+  expect(await exitCode).toBe(0);
+});
+
+test("sshd's newer way to write its settings is understood", async () => {
+  await install(`${await serve()}phone-home`);
+  const sshd = `#!/bin/sh\n/usr/sbin/sshd "$@" | sed 's/^listenaddress/ListenAddress/; s/^hostkey/HostKey/'\n`;
+  await root.write("/usr/local/sbin/sshd", sshd, 0o755);
+  await root.write("/run/start-sshd", "");
+  expect(await root.start()).toBe(0);
+  expect(await service.waitFor(instanceUuid, { timeoutMs })).toMatchObject({ sshHostKeys: [root.fingerprint] });
+});
+
 test("a first-boot script that removes cloud-init is waited for", async () => {
   await install(`${await serve()}phone-home`);
   await root.write("/run/cloud-final", "Job=\nActiveState=activating\n");
