@@ -1,6 +1,6 @@
 import { deriveUuid, deriveVolumeNumber } from "../identity.ts";
 import type { Command, Step } from "../step.ts";
-import type { Device } from "./device.ts";
+import { chainOf, type Device } from "./device.ts";
 import type { FeatureArguments } from "./filesystem-features.ts";
 import { storageInvalid } from "./storage-invalid.ts";
 import type { FullLayout } from "./storage-schema.ts";
@@ -47,9 +47,10 @@ const initializedBytes = 128 * 2 ** 30;
  */
 export function layOutFilesystem(
   { on, type, mount, options, subvolumes }: FilesystemWish,
-  { path, sizeBytes, logicalSectorBytes }: Device,
+  device: Device,
   instanceUuid: string,
 ): Filesystem[] {
+  const { path, sizeBytes, logicalSectorBytes } = device;
   if (type === "swap") throw new Error("swap is no file system");
   const { leastBytes, labelLength } = kinds[type];
   const least = type === "vfat" ? (leastBytes * logicalSectorBytes) / 512 : leastBytes;
@@ -69,7 +70,7 @@ export function layOutFilesystem(
   };
   const place = (mountPoint: string, given: string | undefined) => ({
     mountPoint,
-    mountOptions: mountOptions(type, mountPoint, given),
+    mountOptions: mountOptions(type, mountPoint, given, device),
     checkPass: checkPass(type, mountPoint),
   });
   if (subvolumes === undefined) {
@@ -90,10 +91,20 @@ export function layOutFilesystem(
   }));
 }
 
-function mountOptions(type: Filesystem["type"], mountPoint: string, given: string | undefined): string {
+function mountOptions(type: Filesystem["type"], mountPoint: string, given: string | undefined, device: Device): string {
   const own = type === "ext4" && mountPoint === "/" ? "errors=remount-ro" : undefined;
-  return [own, given].filter((words) => words !== undefined).join(",") || "defaults";
+  const isOnArray = chainOf(device).some(({ kind }) => kind === "array");
+  const patience = mountPoint !== "/" && isOnArray && !given?.includes("x-systemd.device-timeout=");
+  const all = [own, given, patience ? degradedPatience : undefined];
+  return all.filter((words) => words !== undefined).join(",") || "defaults";
 }
+
+/**
+ * An array that lacks a member starts half a minute after the last one has come (mdadm-last-resort@.timer), which on a
+ * slow server is not within the 90 s that systemd waits for a device, and without /boot or /var no server comes up. The
+ * root file system's array is started before, in the initramfs.
+ */
+const degradedPatience = "x-systemd.device-timeout=300s";
 
 /** XFS and btrfs are not checked at boot: fsck.xfs(8), fsck.btrfs(8). */
 function checkPass(type: Filesystem["type"], mountPoint: string): 0 | 1 | 2 {

@@ -98,7 +98,8 @@ echo initrd_generator=none >>/etc/kernel/install.conf
 kernel=$(uname -r)
 cp /boot/initramfs-$kernel.img /boot/initramfs-$kernel-added.img
 kernel-install add $kernel-added /lib/modules/$kernel/vmlinuz
-grub2-editenv /boot/grub2/grubenv set saved_entry=$(cat /etc/machine-id)-$kernel-added`;
+title=$(sed -n "s/^title //p" /boot/loader/entries/*-added.conf)
+grub2-editenv /boot/grub2/grubenv set "saved_entry=$title"`;
 
 test.each<[Firmware, number]>([
   ["uefi", 0],
