@@ -90,7 +90,10 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
     image: facts,
     layout,
     firmware,
-    kernelArguments: [...hardware.consoles, ...job.kernelArguments],
+    kernelArguments: [
+      ...hardware.consoles.filter((word) => !job.kernelArguments.includes(word)),
+      ...job.kernelArguments,
+    ],
     rebuildInitramfs: job.initramfs === "rebuild" || !initramfsSuffices(facts, layout),
     target,
   };

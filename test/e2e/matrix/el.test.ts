@@ -69,7 +69,7 @@ test("it is installed, and keeps the initramfs of the factory", async () => {
 /** What the server says of itself, by one connection. */
 const questions = `
 cat /proc/cmdline /proc/mdstat
-findmnt --noheadings --output TARGET,FSTYPE / /boot
+for place in / /boot; do findmnt --noheadings --output TARGET,FSTYPE $place; done
 for label in /etc/fstab /etc/mdadm.conf /boot/grub2/grub.cfg /usr/local/lib/metalcast-esp-sync/esp-sync; do
   python3 -c 'import os, sys; print(os.getxattr(sys.argv[1], "security.selinux").decode().rstrip(chr(0)))' $label
 done
@@ -85,6 +85,7 @@ test("it boots under UEFI, and a kernel is added", async () => {
   expect(stdout).not.toContain("vendor/root");
   expect(stdout.match(/\[2\/2\] \[UU\]/g)).toHaveLength(2);
   expect(stdout).toMatch(/^\/ +xfs$/m);
+  expect(stdout).toMatch(/^\/boot +xfs$/m);
   expect(stdout.match(/^system_u:object_r:\w+:s0$/gm)).toHaveLength(4);
   expect(stdout).toContain("/boot/efi/EFI/BOOT/grubx64.efi");
   expect(stdout).not.toContain("fbx64");

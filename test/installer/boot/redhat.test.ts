@@ -112,6 +112,11 @@ describe("the kernel is told what its root file system stands on", () => {
   });
 });
 
+test("a console of the rescue system that the job names, too, is there once, where the job has it", () => {
+  const made = planFor("RHEL 9", { kernelArguments: ["console=ttyS1", "console=tty0"] });
+  expect(stepOf(made, "bls-entries").added).toEqual(["console=ttyS0,115200", "console=ttyS1", "console=tty0"]);
+});
+
 describe("the initramfs", () => {
   test("is built for every kernel, by its name", () => {
     expect(commandsOf(planFor("RHEL 9", { initramfs: "rebuild" })).filter((line) => line.startsWith("dracut"))).toEqual(
