@@ -46,7 +46,7 @@ export function unpackedSize(entries: readonly TreeEntry[]): number {
   for (const { linkId, place, sizeBytes } of entries) {
     const link = `${linkId} ${place}`;
     if (linkId !== undefined && counted.has(link)) continue;
-    counted.add(link);
+    if (linkId !== undefined) counted.add(link);
     blocks += 1 + Math.ceil(sizeBytes / block);
   }
   return blocks * block;

@@ -1,9 +1,8 @@
-import { readdir } from "node:fs/promises";
 import { basename } from "node:path";
 import { Failure } from "../../common/failure.ts";
-import { resolveInRoot } from "../../common/rooted-path.ts";
 import { readText } from "../../common/tree-file.ts";
 import { splitWords } from "./kernel-words.ts";
+import { readBlsEntries } from "./read-bls-entries.ts";
 
 /** What a boot loader hands over to: files in /boot of the target, and the kernel's command line. */
 export interface BootCommand {
@@ -18,7 +17,8 @@ export interface BootCommand {
  * @throws Failure `boot-command-unknown` (failed)
  */
 export async function readBootCommand(target: string, release: string): Promise<BootCommand> {
-  const texts = [...(await readEntries(target)), ...(await readMenus(target))];
+  const entries = await readBlsEntries(target);
+  const texts = [...entries.map(({ content }) => content), ...(await readMenus(target))];
   for (const text of texts) {
     const found = findBootCommand(text, `vmlinuz-${release}`);
     if (found) return found;
@@ -28,13 +28,6 @@ export async function readBootCommand(target: string, release: string): Promise<
     kind: "failed",
     message: `looking how ${release} is booted: neither a boot entry nor GRUB's menu has it`,
   });
-}
-
-async function readEntries(target: string): Promise<string[]> {
-  const directory = "/boot/loader/entries";
-  const names = await readdir(await resolveInRoot(target, directory, "follow")).catch(() => []);
-  const texts = await Promise.all(names.sort().map((name) => readText(target, `${directory}/${name}`)));
-  return texts.filter((text) => text !== undefined);
 }
 
 async function readMenus(target: string): Promise<string[]> {

@@ -50,6 +50,7 @@ export async function labelFiles(step: LabelFiles, options: RunOptions): Promise
     // Red Hat Enterprise Linux 7 does not know -m.
     if (!(error instanceof Failure) || error.code !== "command-failed") throw error;
   }
+  options.onLine?.("labels cannot be written here: the server writes them at its first boot, and starts once more");
   await writeFiles(target, [{ path: "/.autorelabel", mode: 0o644, content: "-F\n" }]);
 }
 

@@ -17,7 +17,7 @@ export function menuStubFiles(layout: Layout, osRelease: ImageFacts["osRelease"]
   const stub = `# Not root-dev-only: /boot may be on an array.
 search --no-floppy --fs-uuid --set=dev ${id}
 set prefix=($dev)${mountPoint === "/boot" ? "" : "/boot"}/grub2
-export $prefix
+export prefix
 configfile $prefix/grub.cfg
 `;
   const write = (folder: string, content: string) => ({

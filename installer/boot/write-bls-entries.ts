@@ -1,17 +1,14 @@
-import { lstat, readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { Failure } from "../../common/failure.ts";
-import { resolveInRoot } from "../../common/rooted-path.ts";
 import { readText } from "../../common/tree-file.ts";
 import type { Step } from "../step.ts";
 import { writeFiles } from "../write-files.ts";
 import { editBootEntry, kernelOf } from "./bls-entry.ts";
 import { formatGrubEnvironment, parseGrubEnvironment } from "./grub-environment.ts";
 import { replaceRoot, splitWords } from "./kernel-words.ts";
+import { type BlsEntryFile, blsFolder, readBlsEntries } from "./read-bls-entries.ts";
 
 type WriteBlsEntries = Extract<Step, { kind: "bls-entries" }>;
 
-const directory = "/boot/loader/entries";
 const commandLinePath = "/etc/kernel/cmdline";
 const environmentPath = "/boot/grub2/grubenv";
 
@@ -22,7 +19,7 @@ const environmentPath = "/boot/grub2/grubenv";
  * @throws Failure `boot-entry-missing`, `grub-environment-full` (failed)
  */
 export async function writeBlsEntries({ target, root, added, bootPath, kernels }: WriteBlsEntries): Promise<void> {
-  const entries = await readEntries(target);
+  const entries = await readBlsEntries(target);
   const environment = parseGrubEnvironment((await readText(target, environmentPath)) ?? "");
   const shared = splitWords(environment.get("kernelopts") ?? "");
   const edit = (words: readonly string[]) => {
@@ -43,33 +40,13 @@ export async function writeBlsEntries({ target, root, added, bootPath, kernels }
   ]);
 }
 
-interface EntryFile {
-  path: string;
-  mode: number;
-  content: string;
-}
-
-async function readEntries(target: string): Promise<EntryFile[]> {
-  const place = await resolveInRoot(target, directory, "follow");
-  const names = (await readdir(place).catch(() => [])).filter((name) => name.endsWith(".conf")).sort();
-  const entries = await Promise.all(
-    names.map(async (name) => {
-      const path = `${directory}/${name}`;
-      const content = await readText(target, path);
-      const { mode } = await lstat(join(place, name));
-      return content === undefined ? [] : [{ path, mode: mode & 0o777, content }];
-    }),
-  );
-  return entries.flat();
-}
-
-function findEntry(entries: readonly EntryFile[], kernel: string): EntryFile {
+function findEntry(entries: readonly BlsEntryFile[], kernel: string): BlsEntryFile {
   const found = entries.find(({ content }) => kernelOf(content) === `vmlinuz-${kernel}`);
   if (found) return found;
   throw new Failure({
     code: "boot-entry-missing",
     kind: "failed",
-    message: `writing boot entries: the image has the kernel ${kernel}, and none in ${directory} boots it`,
+    message: `writing boot entries: the image has the kernel ${kernel}, and none in ${blsFolder} boots it`,
     hint: "install the kernel by its package when the image is built: kernel-install(8) makes the entry",
     data: { entries: entries.map(({ path }) => path) },
   });

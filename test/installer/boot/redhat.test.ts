@@ -142,7 +142,7 @@ describe("on the ESP", () => {
     const stub = contentOf(made, `/boot/efi/EFI/${vendor}/grub.cfg`);
     expect(stub).toContain("root-dev-only");
     expect(stub).toMatch(/^search --no-floppy --fs-uuid --set=dev [0-9a-f-]{36}$/m);
-    expect(stub).toContain("\nset prefix=($dev)/grub2\n");
+    expect(stub).toContain("\nset prefix=($dev)/grub2\nexport prefix\n");
     expect(contentOf(made, "/boot/efi/EFI/BOOT/grub.cfg")).toBe(stub);
     expect(contentOf(planFor(release), `/boot/efi/EFI/${vendor}/grub.cfg`)).toContain("($dev)/boot/grub2\n");
     expect(stepOf(made, "firmware-entries").entries.map(({ loader }) => loader)).toEqual([
