@@ -14,7 +14,8 @@ export interface BootCase {
   over: string;
   /** `findmnt` of /: source and type. */
   root: RegExp;
-  firmware: readonly Firmware[];
+  /** It is installed under the first. */
+  firmware: readonly [Firmware, ...Firmware[]];
   /** Its root wants the passphrase. */
   locked?: true;
   /** Whether each disk in turn can be missing. */

@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFileSync, writeFileSync } from "node:fs";
 import { z } from "zod";
 import { type BootCase, bootCases } from "./boot-cases.ts";
 
@@ -28,20 +28,21 @@ export type Boot = z.infer<typeof bootSchema>;
 export type BootResult = z.infer<typeof resultSchema>;
 
 /** What the last run of each case came to. */
-export async function readBootResults(): Promise<BootResult[]> {
+export function readBootResults(): BootResult[] {
   try {
-    return z.array(resultSchema).parse(JSON.parse(await readFile(file, "utf8")));
+    return z.array(resultSchema).parse(JSON.parse(readFileSync(file, "utf8")));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
 }
 
-export async function recordBootResult(result: BootResult): Promise<void> {
-  const others = (await readBootResults()).filter((other) => other.case !== result.case);
+/** At once, since cases end side by side. */
+export function recordBootResult(result: BootResult): void {
+  const others = readBootResults().filter((other) => other.case !== result.case);
   const position = ({ case: name }: BootResult) => bootCases.findIndex((bootCase) => bootCase.name === name);
   const all = [...others, result].sort((a, b) => position(a) - position(b));
-  await writeFile(file, `${JSON.stringify(all, undefined, 2)}\n`);
+  writeFileSync(file, `${JSON.stringify(all, undefined, 2)}\n`);
 }
 
 const columns: readonly [string, (boot: Boot) => boolean][] = [

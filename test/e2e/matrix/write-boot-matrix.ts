@@ -3,4 +3,4 @@ import { placeBootMatrix, readBootResults } from "./boot-results.ts";
 
 /** Puts the results of the last runs into the README. */
 const readme = new URL("../../../README.md", import.meta.url);
-await writeFile(readme, placeBootMatrix(await readFile(readme, "utf8"), await readBootResults()));
+await writeFile(readme, placeBootMatrix(await readFile(readme, "utf8"), readBootResults()));
