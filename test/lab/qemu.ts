@@ -39,6 +39,20 @@ export interface BootedServer extends Machine {
  */
 const emulator = { program: "nice", args: ["--adjustment=-10", "qemu-system-x86_64"] };
 
+/**
+ * Whether systemd had to end its generators, by what the console shows: the boot says nothing of the server then, only
+ * that this machine gave it too little time.
+ */
+export function wasStarved({ lines }: Pick<Machine, "lines">): boolean {
+  const secondsAt = (pattern: RegExp) => {
+    const line = lines.findLast((text) => pattern.test(text));
+    return Number(/^\[\s*(\d+\.\d+)\]/.exec(line ?? "")?.[1]);
+  };
+  return (
+    secondsAt(/systemd\[1\]: Queued start job/) - secondsAt(/systemd\[1\]: systemd .* running in system mode/) > 60
+  );
+}
+
 /** Starts a server from its own disks. The host's 127.0.0.1 is at 10.0.2.2 for it. */
 export async function bootFromDisks(hardware: ServerHardware, options: BootOptions): Promise<BootedServer> {
   const sshPort = await freePort();
