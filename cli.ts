@@ -9,6 +9,7 @@ import { addInstallerCommands } from "./installer/commands.ts";
 import { addPhoneHomeCommands } from "./installer/phone-home/commands.ts";
 import { addMirrorCommands } from "./mirror/commands.ts";
 import { manifestSchema } from "./mirror/manifest.ts";
+import { addTrustCommands } from "./mirror/trust/commands.ts";
 
 const program = addGlobalOptions(new Command("metalcast"))
   .description("Cast cloud images onto bare metal")
@@ -17,7 +18,8 @@ const program = addGlobalOptions(new Command("metalcast"))
     "before",
     `Examples:
   metalcast build debian-12 --output ./out        vendor image -> published image
-  metalcast publish ./out --to s3://images        put it on the mirror, as debian-12
+  metalcast mirror init s3://images --keys ./keys --passphrase-file ./passphrase
+  metalcast publish ./out --to s3://images --keys ./keys
   metalcast plan job.yaml                         what would happen on this server
   metalcast install job.yaml                      do it: wipes the disks
   metalcast phone-home serve --state ./servers    hear from the installed servers
@@ -26,6 +28,7 @@ const program = addGlobalOptions(new Command("metalcast"))
 
 addFactoryCommands(program);
 addMirrorCommands(program);
+addTrustCommands(program);
 addInstallerCommands(program, { openOwnImage });
 addPhoneHomeCommands(program);
 addSchemaCommand(program, { event: eventSchema, manifest: manifestSchema });

@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
 import { action } from "../common/command-line.ts";
 import { Failure } from "../common/failure.ts";
-import { openStore } from "../mirror/open-store.ts";
+import { KeyRing, openStore, refreshMirror, signWith } from "../mirror/index.ts";
 import { type CatalogImage, findImage, loadCatalog } from "./catalog.ts";
 import { bootTestByCommand } from "./nightly/boot-test.ts";
 import type { NightlyImage } from "./nightly/night.ts";
@@ -32,7 +32,11 @@ export function addNightlyCommand(program: Command): void {
       action<NightlyFlags>(async ({ emit, print, signal }, { only, force, dryRun, summary: file }, settingsFile) => {
         const settings = await loadNightlySettings(settingsFile);
         const images = await selectImages(settings, only);
-        const options = { ...translate(settings, settingsFile), force: force ?? false, dryRun: dryRun ?? false };
+        const options = {
+          ...(await translate(settings, settingsFile)),
+          force: force ?? false,
+          dryRun: dryRun ?? false,
+        };
         const summary = await nightly({ ...options, images, emit, signal });
         if (file !== undefined) await writeSummary(file, summary);
         print(summary, describeSummary(summary));
@@ -51,10 +55,13 @@ async function selectImages(settings: NightlySettings, only: string[] | undefine
   return images.filter(({ image }) => wanted.has(image));
 }
 
-function translate(settings: NightlySettings, file: string) {
+async function translate(settings: NightlySettings, file: string) {
+  const ring = await KeyRing.open(settings.keys);
+  const store = openStore(settings.store);
   const { work, logs, cache, template, customize, rhsm, parallel, keep, promote, bootTest } = settings;
   return {
-    store: openStore(settings.store),
+    store: await signWith(ring, store),
+    refresh: () => refreshMirror(store, ring),
     work,
     promote,
     buildSettings: {
@@ -72,7 +79,12 @@ function translate(settings: NightlySettings, file: string) {
     ...(settings.diskPerBuild !== undefined && { diskPerBuildBytes: settings.diskPerBuild }),
     ...(settings.memoryPerBuild !== undefined && { memoryPerBuildBytes: settings.memoryPerBuild }),
     ...(bootTest && {
-      bootTest: bootTestByCommand({ ...bootTest, timeoutMs: bootTest.timeout, directory: dirname(resolve(file)) }),
+      bootTest: bootTestByCommand({
+        ...bootTest,
+        timeoutMs: bootTest.timeout,
+        directory: dirname(resolve(file)),
+        root: `${settings.keys}/root.json`,
+      }),
     }),
   };
 }

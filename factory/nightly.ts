@@ -4,6 +4,7 @@ import { type Emit, note } from "../common/event.ts";
 import { Failure } from "../common/failure.ts";
 import { withLock } from "../common/file-lock.ts";
 import type { Store } from "../mirror/store.ts";
+import type { Expiry } from "../mirror/trust/refresh.ts";
 import { build } from "./build.ts";
 import { digestTemplate } from "./customize-template.ts";
 import { findVendorChecksum } from "./fetch.ts";
@@ -17,6 +18,8 @@ import type { NightlySummary } from "./nightly/summary.ts";
 export interface NightlyOptions extends Partial<Limits> {
   /** Where images are published; what is published there decides what has to be built. */
   store: Store;
+  /** Signs the mirror's state anew, before it is read: see refreshMirror of `metalcast/mirror`. */
+  refresh?: () => Promise<readonly Expiry[]>;
   images: readonly NightlyImage[];
   /** Folder to work in, on a disk with room. Two nightlies in the same one exclude each other. */
   work: string;
@@ -97,7 +100,10 @@ async function runNight(options: NightlyOptions, work: string, parallel: number)
     emit: options.emit,
     signal,
   };
-  if (!night.dryRun) await mkdir(night.logs, { recursive: true });
+  if (!night.dryRun) {
+    await mkdir(night.logs, { recursive: true });
+    for (const expiry of (await options.refresh?.()) ?? []) warnOf(expiry, options.emit);
+  }
   const reports = await Promise.all(images.map((image) => runImage(night, image)));
   const failed = reports.some(({ outcome }) => outcome === "failed");
   return {
@@ -108,6 +114,10 @@ async function runNight(options: NightlyOptions, work: string, parallel: number)
     outcome: signal.aborted ? "interrupted" : failed ? "failed" : "ok",
     images: reports,
   };
+}
+
+function warnOf({ role, expires, isDue }: Expiry, emit: Emit): void {
+  if (isDue) note(emit, `what ${role} has signed expires on ${expires.toISOString().slice(0, 10)}: rotate its keys`);
 }
 
 async function findChecksum(...[image, options]: Parameters<Builders["findChecksum"]>): Promise<string> {

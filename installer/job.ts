@@ -40,6 +40,8 @@ const jobFieldsSchema = z.strictObject({
   image: z.union([referenceSchema, ownImageSchema]),
   /** Where a published image is. An image of the user's own needs none. */
   mirror: z.string().min(1).optional(),
+  /** The pinned root of the mirror's signatures: what `metalcast mirror init` has made. JSON. */
+  mirrorRoot: z.string().min(1).optional(),
   disks: disksSchema,
   storage: storageSchema,
   wipe: wipeSchema.prefault({}),
@@ -62,15 +64,21 @@ const jobFieldsSchema = z.strictObject({
   after: z.enum(["reboot", "kexec", "poweroff", "nothing"]).default("reboot"),
 });
 
-export const jobSchema = jobFieldsSchema.refine(
-  ({ image, mirror }) => typeof image !== "string" || mirror !== undefined,
-  {
+// Told together with all other wrong fields.
+const whenPublished: NonNullable<z.core.$ZodCustomParams["when"]> = ({ value }) =>
+  z.object({ image: z.string() }).safeParse(value).success;
+
+export const jobSchema = jobFieldsSchema
+  .refine(({ mirror }) => mirror !== undefined, {
     path: ["mirror"],
     error: "expected the mirror that the image is in, such as s3://images",
-    // Told together with all other wrong fields.
-    when: ({ value }) => z.object({ image: z.string() }).safeParse(value).success,
-  },
-);
+    when: whenPublished,
+  })
+  .refine(({ mirrorRoot }) => mirrorRoot !== undefined, {
+    path: ["mirrorRoot"],
+    error: "expected the root of the mirror's signatures: the root.json that `metalcast mirror init` has made",
+    when: whenPublished,
+  });
 
 export type Job = z.infer<typeof jobSchema>;
 
@@ -85,7 +93,7 @@ export function parseJob(value: unknown, source = "job"): Job {
 }
 
 /**
- * Reads a job file (YAML or JSON). `instance.userData`, `instance.vendorData`, `phoneHome.tokenFile`, the scripts of
+ * Reads a job file (YAML or JSON). `mirrorRoot`, `instance.userData`, `instance.vendorData`, `phoneHome.tokenFile`, the scripts of
  * `hooks` and the `passphraseFile` and `keyFile` of `storage` are paths, relative to the job file.
  * @throws Failure `job-unreadable`, `job-invalid` (configuration)
  */
@@ -102,6 +110,7 @@ export async function loadJob(file: string): Promise<Job> {
 
 const jobFileSchema = z.looseObject({
   image: z.unknown(),
+  mirrorRoot: z.string().optional(),
   storage: z.unknown(),
   instance: z.looseObject({ userData: z.string().optional(), vendorData: z.string().optional() }).optional(),
   phoneHome: z.looseObject({ tokenFile: z.string().optional() }).optional(),
@@ -111,11 +120,12 @@ const jobFileSchema = z.looseObject({
 async function inlineFiles(value: unknown, directory: string): Promise<unknown> {
   const file = jobFileSchema.safeParse(value);
   if (!file.success) return value;
-  const { image, storage, instance, phoneHome, hooks, ...rest } = file.data;
+  const { image, mirrorRoot, storage, instance, phoneHome, hooks, ...rest } = file.data;
   const readField = (path: string, field: string) => readText(resolve(directory, path), field);
   const inlined: Record<string, unknown> = {
     ...rest,
     ...(image !== undefined && { image: locateImage(image, directory) }),
+    ...(mirrorRoot !== undefined && { mirrorRoot: await readField(mirrorRoot, "mirrorRoot") }),
     storage: await inlineStorageSecrets(storage, readField),
     ...(hooks !== undefined && { hooks: await inlineHooks(hooks, readField) }),
   };

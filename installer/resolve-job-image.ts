@@ -1,5 +1,5 @@
 import { Failure } from "../common/failure.ts";
-import { openStore, resolveImage } from "../mirror/index.ts";
+import { openMirror, resolveImage } from "../mirror/index.ts";
 import type { Job } from "./job.ts";
 import type { OpenOwnImage, PlannableImage } from "./plannable-image.ts";
 
@@ -12,18 +12,18 @@ export interface ResolveOptions {
 /**
  * Finds the job's image: a published one in the job's mirror, for this machine's architecture, or the user's own,
  * which stays open until the result is disposed of.
- * @throws Failure of `openStore` and `resolveImage`, or of `openOwnImage`; `own-image-unsupported` (configuration)
+ * @throws Failure of `openMirror` and `resolveImage`, or of `openOwnImage`; `own-image-unsupported` (configuration)
  *   where a job names its own image and nothing was given to open it with
  */
 export async function resolveJobImage(
-  { mirror, image }: Pick<Job, "mirror" | "image">,
+  { mirror = "", mirrorRoot = "", image }: Pick<Job, "mirror" | "mirrorRoot" | "image">,
   { openOwnImage, signal }: ResolveOptions = {},
 ): Promise<PlannableImage & AsyncDisposable> {
   if (typeof image === "string") {
     const arch = process.arch === "arm64" ? "arm64" : "amd64";
-    const store = openStore(mirror ?? "");
+    const store = openMirror(mirror, { root: mirrorRoot });
     const { manifest, prefix, manifestSha256 } = await resolveImage(store, image, { arch, ...(signal && { signal }) });
-    const content = { kind: "published", mirror: mirror ?? "", prefix, manifestSha256 } as const;
+    const content = { kind: "published", mirror, prefix, manifestSha256 } as const;
     return { facts: manifest, content, [Symbol.asyncDispose]: async () => {} };
   }
   if (!openOwnImage) {

@@ -19,6 +19,7 @@ import { Failure } from "../common/failure.ts";
 import { withLock } from "../common/file-lock.ts";
 import { CountedBody } from "./counted-body.ts";
 import { directoryFailure } from "./directory-failure.ts";
+import { entityTag } from "./entity-tag.ts";
 import { exactBytes, objectShort } from "./exact-bytes.ts";
 import { checkKey, checkPrefix } from "./key.ts";
 import type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
@@ -223,8 +224,8 @@ async function lookUp(path: string): Promise<BigIntStats | undefined> {
   return found?.isFile() ? found : undefined;
 }
 
-function describe(key: string, { size, mtimeNs, ino }: BigIntStats): StoredObject {
-  return { key, sizeBytes: Number(size), etag: `${mtimeNs.toString(36)}-${size.toString(36)}-${ino.toString(36)}` };
+function describe(key: string, found: BigIntStats): StoredObject {
+  return { key, sizeBytes: Number(found.size), etag: entityTag(found) };
 }
 
 function absent(error: NodeJS.ErrnoException): undefined {

@@ -1,7 +1,7 @@
 /**
  * `metalcast/mirror`: what a published image is, and where it lives.
  *
- *     const store = openStore("s3://images");
+ *     const store = openMirror("s3://images", { root: await readRootFile("root.json") });
  *     const { manifest, prefix } = await resolveImage(store, "debian-12", { arch: "amd64" });
  *     for await (const bytes of readShard(store, `${prefix}image.tar.zst`, manifest, 0)) ...
  */
@@ -25,3 +25,10 @@ export { formatReference, type ImageReference, parseReference } from "./referenc
 export { type ResolvedImage, resolveImage } from "./resolve.ts";
 export type { S3Options } from "./s3-store.ts";
 export type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
+export type { SyncFilter } from "./sync/select-versions.ts";
+export { type SyncOptions, type SyncSummary, sync } from "./sync/sync.ts";
+export { type InitOptions, initMirror } from "./trust/init.ts";
+export { KeyRing, readRootFile } from "./trust/key-ring.ts";
+export { type MirrorTrust, openMirror, signWith } from "./trust/open-mirror.ts";
+export { type Expiry, refreshMirror } from "./trust/refresh.ts";
+export { type RotateOptions, rotateKeys } from "./trust/rotate.ts";

@@ -23,16 +23,19 @@ export interface BootTestCommand {
   environment: readonly string[];
   /** Where the command runs. */
   directory: string;
+  /** The file of the mirror's root; the command gets its name in METALCAST_ROOT. */
+  root: string;
 }
 
 /**
  * A command as boot test: exit code 0 says that the image booted.
  * @throws Failure, those of `run`
  */
-export function bootTestByCommand({ command, timeoutMs, environment, directory }: BootTestCommand): BootTest {
+export function bootTestByCommand({ command, timeoutMs, environment, directory, root }: BootTestCommand): BootTest {
   return async ({ store, reference, arch, say }, signal) => {
     const [program, ...args] = command;
-    const env = Object.fromEntries(environment.flatMap((name) => pair(name, process.env[name])));
+    const named = Object.fromEntries(environment.flatMap((name) => pair(name, process.env[name])));
+    const env = { ...named, METALCAST_ROOT: root };
     await run(program, [...args, store, reference, arch], {
       doing: `boot-testing ${reference}`,
       cwd: directory,

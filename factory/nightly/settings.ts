@@ -46,6 +46,7 @@ const imageSchema = z.union([
 const settingsSchema = z
   .strictObject({
     store: z.string(),
+    keys: path,
     images: z
       .array(imageSchema)
       .min(1)
@@ -110,10 +111,11 @@ export function parseNightlySettings(text: string, file: string): NightlySetting
 }
 
 function locate(settings: NightlySettings, directory: string): NightlySettings {
-  const { images, work, logs, cache, template, catalog, rhsm } = settings;
+  const { images, keys, work, logs, cache, template, catalog, rhsm } = settings;
   const at = (relative: string) => resolve(directory, relative);
   return {
     ...settings,
+    keys: at(keys),
     work: at(work),
     ...(logs !== undefined && { logs: at(logs) }),
     ...(cache !== undefined && { cache: at(cache) }),

@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import { action } from "../../common/command-line.ts";
 import { Failure } from "../../common/failure.ts";
+import { parsePort } from "../../common/port.ts";
 import { Secret } from "../../common/secret.ts";
 import { expectPhoneHome, waitForPhoneHome } from "./client.ts";
 import { createPhoneHomeService } from "./service.ts";
@@ -72,17 +73,6 @@ async function readToken(file: string): Promise<Secret> {
     kind: "configuration",
     message: `reading the operator token: ${file} holds no token of at least 16 characters`,
     hint: `make one: openssl rand -hex 32 >${file}`,
-  });
-}
-
-function parsePort(text: string): number {
-  const port = Number(text);
-  if (Number.isInteger(port) && port >= 0 && port <= 65535) return port;
-  throw new Failure({
-    code: "port-invalid",
-    kind: "usage",
-    message: `"${text}" is not a port`,
-    hint: "write a number up to 65535",
   });
 }
 

@@ -1,13 +1,14 @@
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { renderLines } from "../../common/render.ts";
-import { openStore, publish, resolveImage, type Store } from "../../mirror/index.ts";
+import { openMirror, publish, readRootFile, resolveImage, type Store } from "../../mirror/index.ts";
 import { installServer } from "./scenario.ts";
 import { openStage } from "./stage.ts";
 
 /**
  * boot-test.ts STORE REFERENCE   installs a published image on a lab server with two disks, and boots it under both
  * firmwares: to its phone home, then to a login with the first disk pulled. Exit status 0 means that it did.
+ * METALCAST_ROOT names the file of the mirror's root.
  */
 const [url, reference] = process.argv.slice(2);
 if (url === undefined || reference === undefined) throw new Error("usage: boot-test.ts STORE REFERENCE");
@@ -15,8 +16,9 @@ const emit = renderLines(process.stderr);
 const instance = { hostname: "boot-test", uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" };
 
 await using stage = await openStage(emit);
-const image = await bringHere(openStore(url), reference, join(stage.directory, "image"));
-await publish(openStore(`file://${stage.mirror}`), image.directory, { emit });
+const root = await readRootFile(process.env.METALCAST_ROOT ?? "/etc/metalcast/root.json");
+const image = await bringHere(openMirror(url, { root }), reference, join(stage.directory, "image"));
+await publish(stage.store, image.directory, { emit });
 
 const server = await stage.makeServer("boot-test");
 const job = await stage.makeJob(instance, "file:///srv/mirror", image.reference);

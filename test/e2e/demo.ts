@@ -2,7 +2,6 @@ import { reportStep } from "../../common/event.ts";
 import { renderLines, renderTerminal } from "../../common/render.ts";
 import { formatTable } from "../../common/table.ts";
 import { formatDuration } from "../../common/units.ts";
-import { openStore } from "../../mirror/index.ts";
 import { castImage, debian12, installServer } from "./scenario.ts";
 import { buildCachedParts, openStage } from "./stage.ts";
 
@@ -21,7 +20,7 @@ const instance = {
 const preparing = { step: "prepare", title: "make a Debian 12 cloud image and a rescue system from packages (once)" };
 await reportStep(emit, preparing, () => buildCachedParts(debian12, emit));
 await using stage = await openStage(emit);
-const image = await castImage(debian12, stage.directory, openStore(`file://${stage.mirror}`), emit);
+const image = await castImage(debian12, stage.directory, stage.store, emit);
 
 const server = await stage.makeServer("web-1");
 const job = await stage.makeJob(instance, "file:///srv/mirror");

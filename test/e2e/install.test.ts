@@ -36,7 +36,7 @@ afterAll(async () => {
 
 test("the factory's image is published to S3", async () => {
   const { endpoint, credentials } = s3;
-  const store = openStore(`s3://${bucket}`, { s3: { endpoint, credentials } });
+  const store = await stage.makeMirror(openStore(`s3://${bucket}`, { s3: { endpoint, credentials } }));
   const published = await castImage(debian12, stage.directory, store, () => {});
   expect(published).toMatchObject({ name: "debian-12", channel: "stable", channelMoved: true });
 });

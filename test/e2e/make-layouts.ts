@@ -133,6 +133,7 @@ function parseWith(fields: object): Job {
   return parseJob({
     image: "debian-12",
     mirror: "file:///none",
+    mirrorRoot: "{}",
     instance: { hostname: "web-1", uuid: "11111111-2222-4333-8444-555555555555" },
     after: "nothing",
     // One layout's arrays lie on disks that the next one does not take.

@@ -8,6 +8,7 @@ import { makeTinyImage } from "../factory/tiny-image.ts";
 import { cardAddress } from "../lab/hardware.ts";
 import { createServer, type Server } from "../lab/server.ts";
 import { makeSampleImage, writeSampleImage } from "../mirror/sample-image.ts";
+import { newMirror } from "../mirror/trust/new-mirror.ts";
 import { twoDisks } from "./stage.ts";
 
 /**
@@ -22,6 +23,7 @@ const job = (overrides: object) =>
   JSON.stringify({
     image: "debian-12",
     mirror: "file:///srv/mirror",
+    mirrorRoot: "mirror-root.json",
     disks: { count: 2 },
     storage: "raid1",
     instance: { hostname: "web-1" },
@@ -116,6 +118,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "lab-"));
   const mirror = `${directory}/mirror`;
   await mkdir(mirror);
+  const { mirror: store, root } = await newMirror(openStore(`file://${mirror}`), { directory });
   const sample = makeSampleImage({ frameSizes: [[65_536]] });
   const preinstalled = ["cloud-init", "mdadm"];
   for (const [name, packages] of [
@@ -125,7 +128,7 @@ beforeAll(async () => {
     const manifest = { ...sample.manifest, name, minimumDiskBytes: 2 ** 30, preinstalled: [...packages] };
     await mkdir(`${directory}/${name}`);
     await writeSampleImage(`${directory}/${name}`, { ...sample, manifest });
-    await publish(openStore(`file://${mirror}`), `${directory}/${name}`, { emit: () => {} });
+    await publish(store, `${directory}/${name}`, { emit: () => {} });
   }
   const own = { file: "/srv/mirror/own/vendor.qcow2", sha256: await makeOwnImage(`${mirror}/own`) };
   await flipByte(`${mirror}/images/debian-12/amd64/20261123.0/image.tar.zst`);
@@ -135,6 +138,7 @@ beforeAll(async () => {
     command: ["/root/job/run"],
     files: {
       "/root/job/run": script,
+      "/root/job/mirror-root.json": root,
       "/root/job/good.json": job({}),
       "/root/job/unknown-image.json": job({ image: "debian-99" }),
       "/root/job/unknown-version.json": job({ image: "debian-12@20200101.0" }),

@@ -1,6 +1,6 @@
 import { type Emit, eventSchema, note } from "../../common/event.ts";
 import { build, findImage, loadCatalog } from "../../factory/index.ts";
-import { openStore, type Published, publish, type Store } from "../../mirror/index.ts";
+import { type Published, publish, type Store } from "../../mirror/index.ts";
 import type { Server } from "../lab/server.ts";
 import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
 import { buildCachedParts, openStage, type Stage } from "./stage.ts";
@@ -28,7 +28,7 @@ export async function castImage(casting: Casting, directory: string, store: Stor
 export async function openCastStage(casting: Casting): Promise<Stage> {
   await buildCachedParts(casting);
   const stage = await openStage();
-  await castImage(casting, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  await castImage(casting, stage.directory, stage.store, () => {});
   return stage;
 }
 

@@ -4,9 +4,12 @@ import { join } from "node:path";
 import { type Emit, note } from "../../common/event.ts";
 import { run } from "../../common/run.ts";
 import { createPhoneHomeService } from "../../installer/phone-home/service.ts";
+import { openStore, type Store } from "../../mirror/index.ts";
+import { steadyAddresses } from "../lab/qemu.ts";
 import { buildRescueSystem } from "../lab/rescue-system.ts";
 import { createServer, type DiskOptions, type Server } from "../lab/server.ts";
 import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
+import { newMirror } from "../mirror/trust/new-mirror.ts";
 
 const gibibyte = 2 ** 30;
 
@@ -26,8 +29,12 @@ interface StageInstance {
  */
 export interface Stage extends AsyncDisposable {
   directory: string;
-  /** A directory for a `file://` store. */
+  /** A directory for a `file://` store: a mirror, empty at first. */
   mirror: string;
+  /** It, to publish to. */
+  store: Store;
+  /** Makes another store the mirror whose root the jobs from now on have. */
+  makeMirror(store: Store): Promise<Store>;
   keyFile: string;
   /** Default: two equal, blank disks. */
   makeServer(name: string, disks?: readonly DiskOptions[]): Promise<Server>;
@@ -63,9 +70,17 @@ export async function openStage(emit: Emit = () => {}): Promise<Stage> {
   const phoneHome = await createPhoneHomeService({ stateFile: `${directory}/servers.json`, emit });
   const service = await phoneHome.serve({ host: "127.0.0.1", port: 0 });
   const servers: Server[] = [];
+  let mirrorRoot = "";
+  const makeMirror = async (store: Store) => {
+    const made = await newMirror(store, { directory });
+    mirrorRoot = made.root;
+    return made.mirror;
+  };
   return {
     directory,
     mirror,
+    store: await makeMirror(openStore(`file://${mirror}`)),
+    makeMirror,
     keyFile,
     async makeServer(name, disks = twoDisks) {
       const server = await createServer({ name, directory: `${directory}/${name}`, disks, memoryMiB: 2048 });
@@ -76,14 +91,16 @@ export async function openStage(emit: Emit = () => {}): Promise<Stage> {
       const job = {
         image,
         mirror: store,
+        mirrorRoot: "mirror-root.json",
         disks: { count: 2 },
         storage: "raid1",
         instance: { hostname, uuid, sshKeys: [publicKey], userData: "user-data" },
         phoneHome: { url: `http://10.0.2.2:${new URL(service.url).port}/phone-home`, tokenFile: "token" },
-        kernelArguments: ["console=tty0", "console=ttyS0,115200"],
+        kernelArguments: ["console=tty0", "console=ttyS0,115200", steadyAddresses],
         after: "nothing",
       };
-      return { job, files: { "user-data": userData, token: await phoneHome.expect(uuid) } };
+      const token = await phoneHome.expect(uuid);
+      return { job, files: { "user-data": userData, "mirror-root.json": mirrorRoot, token } };
     },
     waitForReport({ uuid }, booted) {
       const off = booted.exit.then(() => Promise.reject(new Error("the server went off before it phoned home")));

@@ -6,13 +6,16 @@ import { execa } from "execa";
 import { describe, expect, test } from "vitest";
 import { bootTestByCommand } from "../../factory/nightly/boot-test.ts";
 import { loadNightlySettings, parseNightlySettings } from "../../factory/nightly/settings.ts";
+import { openStore } from "../../mirror/open-store.ts";
 import { temporaryDirectory } from "../mirror/sample-image.ts";
+import { newMirror } from "../mirror/trust/new-mirror.ts";
 
 const read = (text: string) => parseNightlySettings(text, "/etc/metalcast/nightly.yaml");
 
-test("the least that a nightly needs is a store", () => {
-  expect(read("store: s3://images")).toEqual({
+test("the least that a nightly needs is a store, and its keys", () => {
+  expect(read("store: s3://images\nkeys: keys")).toEqual({
     store: "s3://images",
+    keys: "/etc/metalcast/keys",
     work: "/var/lib/metalcast/nightly",
     promote: "tested",
   });
@@ -22,6 +25,7 @@ test("paths are relative to the file; sizes and durations have units", () => {
   const checksum = `sha256:${"0".repeat(64)}`;
   const settings = read(`
     store: file:///srv/mirror
+    keys: ./keys
     images: [debian-12, { name: rhel-9, source: rhel.img, checksum: "${checksum}", format: raw }]
     customize: { way: qemu }
     rhsm: { organization: "123", activationKeyFile: ./key }
@@ -74,7 +78,7 @@ test.each([
 });
 
 test("with a boot test, nothing is promoted that did not pass it", () => {
-  expect(() => read("store: s3://a\npromote: untested\nbootTest: { command: [x] }")).toThrow(
+  expect(() => read("store: s3://a\nkeys: k\npromote: untested\nbootTest: { command: [x] }")).toThrow(
     /promote: with a boot test/,
   );
 });
@@ -95,6 +99,7 @@ describe("a boot test by a command", () => {
       timeoutMs: 20_000,
       environment,
       directory: directory.path,
+      root: "/etc/metalcast/keys/root.json",
     });
     const subject = { store: "s3://images", reference: "debian-12@20261124.0", arch: "amd64" } as const;
     await test({ ...subject, say: (text) => said.push(text) }, new AbortController().signal);
@@ -131,7 +136,7 @@ describe("a boot test by a command", () => {
       arch: "amd64",
       say: () => undefined,
     } as const;
-    const slow = { environment: [], directory: "/" };
+    const slow = { environment: [], directory: "/", root: "/root.json" };
     const late = bootTestByCommand({ command: ["sh", "-c", "exec sleep 3600"], timeoutMs: 100, ...slow });
     await expect(late(subject, new AbortController().signal)).rejects.toThrow(/ran out of time/);
     const interrupted = bootTestByCommand({ command: ["sh", "-c", "exec sleep 3600"], timeoutMs: 3_600_000, ...slow });
@@ -149,15 +154,16 @@ describe("metalcast nightly", () => {
   /** A vendor's file to bring, which nobody has brought: what is to be done is known without a network. */
   async function prepare(directory: string) {
     await mkdir(join(directory, "mirror"));
+    const { mirror, keys } = await newMirror(openStore(`file://${directory}/mirror`), { directory });
     const settings = join(directory, "nightly.yaml");
-    const text = `store: file://${directory}/mirror\nimages: [rhel-9]\nwork: ./work\ndiskPerBuild: 1 MiB\n`;
-    await writeFile(settings, text);
-    return settings;
+    const where = `store: file://${directory}/mirror\nkeys: ${keys}\nwork: ./work\n`;
+    await writeFile(settings, `${where}images: [rhel-9]\ndiskPerBuild: 1 MiB\n`);
+    return { settings, mirror };
   }
 
   test("prints a table, or JSON, and writes the summary", async () => {
     await using directory = await temporaryDirectory();
-    const settings = await prepare(directory.path);
+    const { settings } = await prepare(directory.path);
     const summary = join(directory.path, "summary.json");
     const { stdout, exitCode } = await metalcast("nightly", settings, "--summary", summary);
     expect(stdout).toMatch(/^image +arch +result[^\n]*\nrhel-9 +amd64 +skipped[^\n]*the vendor has no download/);
@@ -170,9 +176,8 @@ describe("metalcast nightly", () => {
 
   test("a failure of an image is exit code 1, after the summary", async () => {
     await using directory = await temporaryDirectory();
-    const settings = await prepare(directory.path);
-    await mkdir(join(directory.path, "mirror/images/rhel-9/amd64"), { recursive: true });
-    await writeFile(join(directory.path, "mirror/images/rhel-9/amd64/channels.json"), "{}");
+    const { settings, mirror } = await prepare(directory.path);
+    await mirror.write("images/rhel-9/amd64/channels.json", Buffer.from("{}"), { ifAbsent: true });
     const { stdout, stderr, exitCode } = await metalcast("-q", "nightly", settings);
     expect(exitCode).toBe(1);
     expect(stdout).toMatch(/rhel-9 +amd64 +failed: check/);
@@ -183,7 +188,7 @@ describe("metalcast nightly", () => {
     await using directory = await temporaryDirectory();
     const asked = Promise.withResolvers<void>();
     await using server = await listen(asked.resolve);
-    const settings = await prepare(directory.path);
+    const { settings } = await prepare(directory.path);
     await mkdir(join(directory.path, "catalog"));
     const own = `name: slow-1\ntitle: Slow\narch: amd64\nfamily: debian\nformat: qcow2\nlicense: none\ntested: recipe
 firmware: [bios]\nsource: { kind: listed, url: "${server.url}/a", checksums: "${server.url}/b", algorithm: sha512 }
@@ -217,7 +222,7 @@ packages: { add: [], remove: [] }\ncomponents: []\n`;
 
   test("an image that is in no selection is told", async () => {
     await using directory = await temporaryDirectory();
-    const settings = await prepare(directory.path);
+    const { settings } = await prepare(directory.path);
     const { stderr, exitCode } = await metalcast("nightly", settings, "--only", "debian-12");
     expect({ stderr, exitCode }).toEqual({ stderr: expect.stringContaining('"debian-12"'), exitCode: 3 });
   });

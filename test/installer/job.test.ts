@@ -7,6 +7,7 @@ import { loadJob } from "../../installer/job.ts";
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "job-"));
+  await writeFile(join(directory, "root.json"), "{}");
 });
 afterEach(() => rm(directory, { recursive: true }));
 
@@ -19,6 +20,7 @@ async function load(text: string) {
 const minimal = `
 image: debian-12
 mirror: file:///srv/mirror
+mirrorRoot: root.json
 disks: { count: 2, match: { size: ">= 400 GB" } }
 storage: raid1
 `;
@@ -40,6 +42,7 @@ test("every wrong field is told at once, with its path", async () => {
   const failure = load(`
 image: "Debian 12!"
 mirror: file:///srv/mirror
+mirrorRoot: root.json
 disks: { count: 0, match: { size: "big" } }
 storage: raid7
 instance: { hostname: "-web-", sshKeys: ["nonsense"] }
@@ -72,7 +75,7 @@ test.each([
   ["{ system: { count: 1 }, Back_up: { count: 1 } }", ["disks.Back_up: expected a group's name"]],
   ["{ count: 1, colour: blue }", ['disks: Unrecognized key: "colour"']],
 ])("disks that are wrong are told of in the form that was meant: %s", async (disks, problems) => {
-  const text = `image: debian-12\nmirror: file:///m\nstorage: single\ninstance: { hostname: a }\ndisks: ${disks}\n`;
+  const text = `image: debian-12\nmirror: file:///m\nmirrorRoot: root.json\nstorage: single\ninstance: { hostname: a }\ndisks: ${disks}\n`;
   await expect(load(text)).rejects.toMatchObject({
     data: { problems: problems.map((problem) => expect.stringContaining(problem)) },
   });

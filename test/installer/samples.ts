@@ -89,6 +89,7 @@ export function sampleJob(overrides: Record<string, unknown> = {}): Job {
   return parseJob({
     image: "debian-12",
     mirror: "file:///srv/mirror",
+    mirrorRoot: "{}",
     disks: { count: 2 },
     storage: "raid1",
     instance: { hostname: "web-1" },

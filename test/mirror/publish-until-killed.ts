@@ -1,10 +1,13 @@
 import { openStore } from "../../mirror/open-store.ts";
 import { publish } from "../../mirror/publish.ts";
+import { KeyRing } from "../../mirror/trust/key-ring.ts";
+import { signWith } from "../../mirror/trust/open-mirror.ts";
 import { changedStore } from "./changed-store.ts";
 
 /**
  * publish-until-killed.ts STORE DIRECTORY MOMENT: publishes, and dies by SIGKILL at the given moment. Moments are
- * counted from 0: before every request to the store, before every piece of a body and before a body's end.
+ * counted from 0: before every request to the store, before every piece of a body and before a body's end. Where
+ * METALCAST_KEYS names keys, what is said of the image is signed.
  */
 const [url = "", directory = "", moment = ""] = process.argv.slice(2);
 let passed = 0;
@@ -42,4 +45,6 @@ const dying = changedStore(store, {
     return store.write(key, body instanceof Uint8Array ? body : inPieces(body), options);
   },
 });
-await publish(dying, directory, { emit: () => undefined });
+const keys = process.env.METALCAST_KEYS;
+const mirror = keys === undefined ? dying : await signWith(await KeyRing.open(keys), dying);
+await publish(mirror, directory, { emit: () => undefined });

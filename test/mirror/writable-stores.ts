@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import { openStore } from "../../mirror/open-store.ts";
 import type { Store } from "../../mirror/store.ts";
 import { type CephS3, startCephS3 } from "../lab/ceph-s3.ts";
+import { newMirror } from "./trust/new-mirror.ts";
 
 export interface OpenedStore {
   store: Store;
@@ -13,13 +14,14 @@ export interface OpenedStore {
   env: Record<string, string>;
 }
 
-/** Both kinds of store that can be published to: a new, empty one at each call. */
+/** Every kind of store that can be published to: a new, empty one at each call. */
 export async function startWritableStores() {
   const parent = await mkdtemp(join(tmpdir(), "stores-"));
   const ceph = await startCephS3();
   const kinds: [string, () => Promise<OpenedStore>][] = [
     ["a directory", () => openDirectory(parent)],
     ["S3", () => openBucket(ceph)],
+    ["a signed mirror", () => openSigned(parent)],
   ];
   const stop = async () => {
     await ceph[Symbol.asyncDispose]();
@@ -31,6 +33,12 @@ export async function startWritableStores() {
 async function openDirectory(parent: string): Promise<OpenedStore> {
   const url = pathToFileURL(await mkdtemp(join(parent, "store-"))).href;
   return { store: openStore(url), url, env: {} };
+}
+
+async function openSigned(parent: string): Promise<OpenedStore> {
+  const { store, url } = await openDirectory(parent);
+  const { mirror, keys } = await newMirror(store, { directory: parent, images: ["debian-12"] });
+  return { store: mirror, url, env: { METALCAST_KEYS: keys } };
 }
 
 async function openBucket({ endpoint, credentials, createBucket }: CephS3): Promise<OpenedStore> {

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openStore } from "../../../mirror/index.ts";
 import type { Server } from "../../lab/server.ts";
 import { castImage, debian13, installServer } from "../scenario.ts";
 import { buildCachedParts, openStage, type Stage } from "../stage.ts";
@@ -20,7 +19,7 @@ beforeAll(async () => {
 afterAll(() => stage?.[Symbol.asyncDispose]());
 
 test("Debian 13 goes from a raw.xz to a server that is installed", async () => {
-  const published = await castImage(debian13, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  const published = await castImage(debian13, stage.directory, stage.store, () => {});
   expect(published).toMatchObject({ name: "debian-13", channelMoved: true });
   const installation = {
     ...(await stage.makeJob(instance, "file:///srv/mirror", "debian-13")),

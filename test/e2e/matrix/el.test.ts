@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { build, findImage, loadCatalog } from "../../../factory/index.ts";
-import { openStore, publish } from "../../../mirror/index.ts";
+import { publish } from "../../../mirror/index.ts";
 import { buildElImage, type ElVersion, makeElTemplate } from "../../lab/el-image.ts";
 import type { Firmware } from "../../lab/hardware.ts";
 import { buildRescueSystem } from "../../lab/rescue-system.ts";
@@ -46,7 +46,7 @@ beforeAll(async () => {
     ...{ output: `${stage.directory}/${image}`, template: await makeElTemplate(`${stage.directory}/packer`) },
     emit: () => {},
   });
-  await publish(openStore(`file://${stage.mirror}`), `${stage.directory}/${image}`, { emit: () => {} });
+  await publish(stage.store, `${stage.directory}/${image}`, { emit: () => {} });
   const disks = ["LAB0", "LAB1"].map((serial) => ({ serial, sizeBytes: 6 * gibibyte }));
   server = await stage.makeServer("el", disks);
 });

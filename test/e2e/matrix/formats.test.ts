@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openStore } from "../../../mirror/index.ts";
 import { type Casting, castImage, debian12, debian13, installServer } from "../scenario.ts";
 import { buildCachedParts, openStage, type Stage } from "../stage.ts";
 
@@ -18,7 +17,7 @@ test.each([
   { ...debian13, format: "tar.zst" },
 ] as const satisfies Casting[])("$name is built from $format, installed and booted", async (casting) => {
   const instance = { hostname: casting.release, uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" };
-  await castImage(casting, stage.directory, openStore(`file://${stage.mirror}`), () => {});
+  await castImage(casting, stage.directory, stage.store, () => {});
   const server = await stage.makeServer(casting.release);
   const job = await stage.makeJob(instance, "file:///srv/mirror", casting.name);
   const outcome = await installServer(server, { ...job, shares: { "/srv/mirror": stage.mirror } }, () => {});

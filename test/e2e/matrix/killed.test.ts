@@ -9,6 +9,7 @@ import { openStore, publish } from "../../../mirror/index.ts";
 import { bundle } from "../../lab/bundle.ts";
 import { createServer, type Server } from "../../lab/server.ts";
 import { makeSampleImage, sha256, writeSampleImage } from "../../mirror/sample-image.ts";
+import { newMirror } from "../../mirror/trust/new-mirror.ts";
 
 /**
  * Installers are killed, all at once as by `kill -9`, in the middle of their steps and after each of them. The next one
@@ -30,6 +31,7 @@ const mebibyte = 2 ** 20;
 const frameBytes = 4 * mebibyte;
 
 let directory: string;
+let mirrorRoot: string;
 const servers: Server[] = [];
 const transcripts = new Map<string, string[]>();
 
@@ -52,6 +54,7 @@ async function runProgram(name: string, program: URL, args: readonly string[]): 
   const job = {
     image: "debian-12",
     mirror: "file:///srv/mirror",
+    mirrorRoot: "mirror-root.json",
     disks: { count: 2, match: { serial: ["LAB0", "LAB1"] } },
     storage: "raid1",
     instance: { hostname: "web-1" },
@@ -62,6 +65,7 @@ async function runProgram(name: string, program: URL, args: readonly string[]): 
     files: {
       "/root/job/program.mjs": await bundle({ entryPoints: [program.pathname] }),
       "/root/job/job.json": JSON.stringify(job),
+      "/root/job/mirror-root.json": mirrorRoot,
     },
     shares: { "/srv/mirror": `${directory}/mirror` },
     timeoutMs: 28 * 60_000,
@@ -98,7 +102,9 @@ async function publishImage(mirror: string): Promise<void> {
     shards: [{ content: "files" as const, firstFrame: 0, frameCount: frames.length, plainBytes: plain.length }],
   };
   await writeSampleImage(`${directory}/image`, { manifest, shards: [plain], archive });
-  await publish(openStore(`file://${mirror}`), `${directory}/image`, { emit: () => {} });
+  const made = await newMirror(openStore(`file://${mirror}`), { directory });
+  mirrorRoot = made.root;
+  await publish(made.mirror, `${directory}/image`, { emit: () => {} });
 }
 
 const transcript = (name: string) => transcripts.get(name) ?? [];

@@ -6,6 +6,7 @@ import { findImage, loadCatalog, nightly } from "../../../factory/index.ts";
 import { bootTestByCommand } from "../../../factory/nightly/boot-test.ts";
 import { openStore, resolveImage } from "../../../mirror/index.ts";
 import { buildVendorImage } from "../../lab/vendor-image.ts";
+import { newMirror } from "../../mirror/trust/new-mirror.ts";
 import { debian12 } from "../scenario.ts";
 import { buildCachedParts } from "../stage.ts";
 
@@ -23,12 +24,13 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 test("what was built, installed and booted becomes stable; the next night has nothing to do", async () => {
   const { file, format, checksum } = await buildVendorImage(debian12);
   const image = findImage(await loadCatalog(), debian12.name);
-  const store = openStore(`file://${directory}/mirror`);
+  const { mirror: store, keys } = await newMirror(openStore(`file://${directory}/mirror`), { directory });
   const bootTest = bootTestByCommand({
     command: [process.execPath, new URL("../boot-test.ts", import.meta.url).pathname],
     timeoutMs: 40 * 60_000,
     environment: [],
     directory,
+    root: `${keys}/root.json`,
   });
   const night = () =>
     nightly({

@@ -50,7 +50,7 @@ async function makeOwnImage(folder: string): Promise<string> {
 
 test("a job with an image of one's own becomes a server that boots and phones home", async () => {
   const { job, files } = await stage.makeJob(instance, "file:///srv/mirror");
-  const { mirror: _, ...withoutMirror } = job;
+  const { mirror: _, mirrorRoot: __, ...withoutMirror } = job;
   const image = { file: "/srv/own/own.qcow2", sha256 };
   const prepared = "mkfs.ext4 -q -F /dev/disk/by-id/*WORK && mkdir /work && mount /dev/disk/by-id/*WORK /work";
   const outcome = await installServer(

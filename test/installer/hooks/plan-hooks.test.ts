@@ -12,11 +12,13 @@ import { sampleHardware, sampleImage, sampleJob } from "../samples.ts";
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "hooks-"));
+  await writeFile(join(directory, "root.json"), "{}");
 });
 afterEach(() => rm(directory, { recursive: true }));
 
 async function load(hooks: string) {
-  const job = "image: debian-12\nmirror: file:///m\ndisks: { count: 1 }\nstorage: single\ninstance: { hostname: a }\n";
+  const job =
+    "image: debian-12\nmirror: file:///m\nmirrorRoot: root.json\ndisks: { count: 1 }\nstorage: single\ninstance: { hostname: a }\n";
   await writeFile(join(directory, "job.yaml"), `${job}hooks: ${hooks}\n`);
   return (await loadJob(join(directory, "job.yaml"))).hooks;
 }

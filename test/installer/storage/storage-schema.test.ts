@@ -7,12 +7,14 @@ import { loadJob } from "../../../installer/job.ts";
 let directory: string;
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), "storage-"));
+  await writeFile(join(directory, "root.json"), "{}");
 });
 afterEach(() => rm(directory, { recursive: true }));
 
 async function load(storage: string) {
   const file = join(directory, "job.yaml");
-  const fixed = "image: debian-12\nmirror: file:///srv/mirror\ndisks: { count: 2 }\ninstance: { hostname: web-1 }\n";
+  const fixed =
+    "image: debian-12\nmirror: file:///srv/mirror\nmirrorRoot: root.json\ndisks: { count: 2 }\ninstance: { hostname: web-1 }\n";
   await writeFile(file, `${fixed}${storage}`);
   return (await loadJob(file)).storage;
 }

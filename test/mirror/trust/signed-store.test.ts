@@ -1,0 +1,25 @@
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { DirectoryStore } from "../../../mirror/directory-store.ts";
+import { listImages } from "../../../mirror/list-images.ts";
+import { publish } from "../../../mirror/publish.ts";
+import { resolveImage } from "../../../mirror/resolve.ts";
+import { openMirror } from "../../../mirror/trust/open-mirror.ts";
+import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
+import { newMirror } from "./new-mirror.ts";
+
+const arch = "amd64";
+const emit = () => undefined;
+
+test("a reader with the pinned root finds what was published with the keys", async () => {
+  const store = new DirectoryStore(await mkdtemp(join(tmpdir(), "mirror-")));
+  const { ring, mirror } = await newMirror(store);
+  await using image = await temporaryDirectory();
+  await writeSampleImage(image.path, makeSampleImage());
+  await publish(mirror, image.path, { emit });
+  const reader = openMirror(store.url, { root: await ring.readRoot() });
+  expect((await resolveImage(reader, "debian-12", { arch })).manifest.version).toBe("20261123.0");
+  expect(await listImages(reader)).toMatchObject([{ name: "debian-12", channels: { stable: "20261123.0" } }]);
+});
