@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
 import { action } from "../common/command-line.ts";
 import { Failure } from "../common/failure.ts";
-import { KeyRing, openStore, refreshMirror, signWith } from "../mirror/index.ts";
+import { KeyRing, openStore, refreshMirror, signWith, writePages } from "../mirror/index.ts";
 import { type CatalogImage, findImage, loadCatalog } from "./catalog.ts";
 import { bootTestByCommand } from "./nightly/boot-test.ts";
 import type { NightlyImage } from "./nightly/night.ts";
@@ -38,6 +38,7 @@ export function addNightlyCommand(program: Command): void {
           dryRun: dryRun ?? false,
         };
         const summary = await nightly({ ...options, images, emit, signal });
+        if (!options.dryRun) await writePages(options.store, { emit });
         if (file !== undefined) await writeSummary(file, summary);
         print(summary, describeSummary(summary));
         expectFine(summary);

@@ -1,13 +1,18 @@
 import { type Command, Option } from "commander";
-import { action } from "../common/command-line.ts";
+import { action, type Session } from "../common/command-line.ts";
 import { formatTable } from "../common/table.ts";
 import { parseDuration } from "../common/units.ts";
 import { describePruned } from "./describe-pruned.ts";
 import { listImages } from "./list-images.ts";
 import { type Arch, archSchema } from "./manifest.ts";
+import { writePages } from "./page/write-pages.ts";
 import { promote } from "./promote.ts";
 import { prune } from "./prune.ts";
 import { publish } from "./publish.ts";
+import { retire } from "./retire.ts";
+import { rollback } from "./rollback.ts";
+import { addServeCommand } from "./serve/command.ts";
+import type { Store } from "./store.ts";
 import { addSyncCommand } from "./sync/command.ts";
 import {
   type KeyFlags,
@@ -17,6 +22,7 @@ import {
   type RootFlag,
   rootOption,
 } from "./trust/command-options.ts";
+import { addVerifyCommand } from "./verify/command.ts";
 
 /** The verbs of a mirror. */
 export function addMirrorCommands(program: Command): void {
@@ -26,12 +32,13 @@ export function addMirrorCommands(program: Command): void {
     .requiredOption("--to <store>", "s3://bucket/prefix or file:///directory")
     .option("--channel <name>", "the name that readers follow", "stable")
     .action(
-      action<{ to: string; channel: string } & KeyFlags>(
-        async ({ emit, print, signal }, { to, channel, ...flags }, directory) => {
-          const published = await publish(await openForSigning(to, flags), directory, { channel, emit, signal });
-          print(published, `${published.name}@${published.version} is published in ${to}`);
-        },
-      ),
+      action<{ to: string; channel: string } & KeyFlags>(async (session, { to, channel, ...flags }, directory) => {
+        const { emit, print, signal } = session;
+        const published = await change(session, await openForSigning(to, flags), (mirror) =>
+          publish(mirror, directory, { channel, emit, signal }),
+        );
+        print(published, `${published.name}@${published.version} is published in ${to}`);
+      }),
     );
   program
     .command("list <store>")
@@ -58,13 +65,48 @@ export function addMirrorCommands(program: Command): void {
     .addOption(archOption())
     .action(
       action<{ on: string; channel: string; arch: Arch } & KeyFlags>(
-        async ({ print, signal }, { on, channel, arch, ...flags }, reference) => {
-          const promoted = await promote(await openForSigning(on, flags), reference, { channel, arch, signal });
+        async (session, { on, channel, arch, ...flags }, reference) => {
+          const { print, signal } = session;
+          const promoted = await change(session, await openForSigning(on, flags), (mirror) =>
+            promote(mirror, reference, { channel, arch, signal }),
+          );
           const { name, version, former } = promoted;
           const before = former === version ? ", as before" : former === undefined ? "" : `, before that ${former}`;
           print(promoted, `${name}:${channel} is ${version}${before}`);
         },
       ),
+    );
+  signing(program.command("rollback <image>"))
+    .description("let a channel name an older version again, as a new signed statement")
+    .requiredOption("--on <store>", "s3://bucket/prefix or file:///directory")
+    .requiredOption("--to <version>", "the version to go back to, such as 20261123.0")
+    .option("--channel <name>", "the channel that goes back", "stable")
+    .addOption(archOption())
+    .action(
+      action<{ on: string; to: string; channel: string; arch: Arch } & KeyFlags>(
+        async (session, { on, to, channel, arch, ...flags }, image) => {
+          const { print, signal } = session;
+          const back = await change(session, await openForSigning(on, flags), (mirror) =>
+            rollback(mirror, image, { version: to, channel, arch, signal }),
+          );
+          const before = back.former === back.version ? "as before" : `no longer ${back.former}`;
+          print(back, `${back.name}:${channel} is ${back.version}, ${before}`);
+        },
+      ),
+    );
+  signing(program.command("retire <reference>"))
+    .description("take a version off the list, so that nobody new finds it: debian-12@20261123.0")
+    .requiredOption("--on <store>", "s3://bucket/prefix or file:///directory")
+    .addOption(archOption())
+    .action(
+      action<{ on: string; arch: Arch } & KeyFlags>(async (session, { on, arch, ...flags }, reference) => {
+        const { print, signal } = session;
+        const retired = await change(session, await openForSigning(on, flags), (mirror) =>
+          retire(mirror, reference, { arch, signal }),
+        );
+        const { name, version, since } = retired;
+        print(retired, `${name}@${version} is off the list since ${since}; a prune removes its files after the grace`);
+      }),
     );
   signing(program.command("prune <store>"))
     .description("remove old versions, never one that a channel names")
@@ -73,15 +115,30 @@ export function addMirrorCommands(program: Command): void {
     .option("--dry-run", "say what would happen, and change nothing")
     .action(
       action<{ keep: string; grace: string; dryRun?: boolean } & KeyFlags>(
-        async ({ emit, print, signal }, { keep, grace, dryRun = false, ...flags }, url) => {
+        async (session, { keep, grace, dryRun = false, ...flags }, url) => {
+          const { emit, print, signal } = session;
           const graceMs = parseDuration(grace);
-          const store = await openForSigning(url, flags);
-          const pruned = await prune(store, { keep: Number(keep), graceMs, dryRun, emit, signal });
+          const work = (mirror: Store) => prune(mirror, { keep: Number(keep), graceMs, dryRun, emit, signal });
+          const mirror = await openForSigning(url, flags);
+          const pruned = dryRun ? await work(mirror) : await change(session, mirror, work);
           print(pruned, describePruned(pruned, dryRun));
         },
       ),
     );
   addSyncCommand(program);
+  addVerifyCommand(program);
+  addServeCommand(program);
+}
+
+/** Does something that changes what a mirror says, and then its pages. */
+async function change<Result>(
+  { emit, signal }: Session,
+  mirror: Store,
+  work: (mirror: Store) => Promise<Result>,
+): Promise<Result> {
+  const result = await work(mirror);
+  await writePages(mirror, { emit, signal });
+  return result;
 }
 
 function archOption(): Option {

@@ -18,12 +18,19 @@ export {
   sha256Schema,
 } from "./manifest.ts";
 export { openStore, type StoreOptions } from "./open-store.ts";
+export type { ImageContents, MirrorContents, RenderedFile, VersionContents } from "./page/contents.ts";
+export { renderMirrorPages } from "./page/render-pages.ts";
+export { renderStreams } from "./page/streams.ts";
+export { type PagesOptions, writePages } from "./page/write-pages.ts";
 export { type Promoted, type PromoteOptions, promote } from "./promote.ts";
 export { type PrunedVersion, type PruneOptions, prune } from "./prune.ts";
 export { type Published, type PublishOptions, publish } from "./publish.ts";
 export { formatReference, type ImageReference, parseReference } from "./reference.ts";
 export { type ResolvedImage, resolveImage } from "./resolve.ts";
+export { type Retired, type RetireOptions, retire } from "./retire.ts";
+export { type RollbackOptions, rollback } from "./rollback.ts";
 export type { S3Options } from "./s3-store.ts";
+export { type ServedMirror, type ServeOptions, serveMirror } from "./serve/serve-mirror.ts";
 export type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
 export type { SyncFilter } from "./sync/select-versions.ts";
 export { type SyncOptions, type SyncSummary, sync } from "./sync/sync.ts";
@@ -32,3 +39,5 @@ export { KeyRing, readRootFile } from "./trust/key-ring.ts";
 export { type MirrorTrust, openMirror, signWith } from "./trust/open-mirror.ts";
 export { type Expiry, refreshMirror } from "./trust/refresh.ts";
 export { type RotateOptions, rotateKeys } from "./trust/rotate.ts";
+export type { Finding, Problem } from "./verify/finding.ts";
+export { type Verified, type VerifyOptions, verify } from "./verify/verify.ts";

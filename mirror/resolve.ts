@@ -1,9 +1,8 @@
-import { createHash } from "node:crypto";
 import { Failure } from "../common/failure.ts";
 import { type Channels, imagePrefix, readChannels, versionNamedBy } from "./channel.ts";
 import { listImages } from "./list-images.ts";
-import { type Arch, type Manifest, manifestLimitBytes, parseManifest } from "./manifest.ts";
-import { readWhole } from "./read-whole.ts";
+import type { Arch, Manifest } from "./manifest.ts";
+import { readManifest } from "./read-manifest.ts";
 import { compareVersions, formatReference, type ImageReference, parseReference } from "./reference.ts";
 import type { Store } from "./store.ts";
 
@@ -34,14 +33,9 @@ export async function resolveImage(
   const listed = channels.versions[version];
   if (!listed) throw versionUnknown(channels, wanted);
 
-  const prefix = `${imagePrefix(place)}${version}/`;
-  const key = `${prefix}manifest.json`;
-  const bytes = await readWhole(store, key, { limitBytes: manifestLimitBytes, ...(signal ? { signal } : {}) });
-  const found = createHash("sha256").update(bytes).digest("hex");
-  if (found !== listed.manifestSha256) throw hashMismatch(`${store.url}/${key}`, listed.manifestSha256, found);
-  const manifest = parseManifest(bytes, `${store.url}/${key}`);
-  expectIdentity(manifest, { ...place, version }, `${store.url}/${key}`);
-  return { manifest, manifestSha256: found, prefix };
+  const { manifestSha256 } = listed;
+  const manifest = await readManifest(store, { ...place, version, manifestSha256 }, signal);
+  return { manifest, manifestSha256, prefix: `${imagePrefix(place)}${version}/` };
 }
 
 function pickVersion(channels: Channels, wanted: ImageReference): string {
@@ -70,31 +64,5 @@ function unknown(what: "image" | "channel" | "version", wanted: string, hint: st
     kind: "configuration",
     message: `looking for ${wanted}: there is no such ${what}`,
     hint,
-  });
-}
-
-function hashMismatch(where: string, expected: string, found: string): Failure {
-  return new Failure({
-    code: "manifest-hash-mismatch",
-    kind: "integrity",
-    message: `reading ${where}: its SHA-256 is ${found}, the channel says ${expected}`,
-    hint: "the mirror is damaged or tampered with: publish the image again under a new version",
-    data: { expected, found },
-  });
-}
-
-/** A whole and valid manifest, but another image's. */
-function expectIdentity(
-  manifest: Manifest,
-  wanted: { name: string; arch: Arch; version: string },
-  where: string,
-): void {
-  const same = manifest.name === wanted.name && manifest.arch === wanted.arch && manifest.version === wanted.version;
-  if (same) return;
-  throw new Failure({
-    code: "manifest-mismatch",
-    kind: "integrity",
-    message: `reading ${where}: it is the manifest of ${manifest.name}@${manifest.version} for ${manifest.arch}`,
-    hint: "the mirror is damaged or tampered with: publish the image again under a new version",
   });
 }

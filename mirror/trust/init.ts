@@ -1,10 +1,10 @@
 import type { Targets } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
 import type { Store } from "../store.ts";
+import { commit, writeRoot } from "./commit.ts";
 import { delegate } from "./delegate.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { expiryOf, parseMetadata, signMetadata } from "./metadata.ts";
-import { commit, writeRoot } from "./repository.ts";
 import { keyRoles, pointerKey, type TopRole } from "./roles.ts";
 import { makeRoot } from "./root.ts";
 
@@ -38,7 +38,7 @@ export async function initMirror(store: Store, ring: KeyRing, options: InitOptio
   await ring.writeRoot(bytes);
 
   const root = parseMetadata("root", bytes, "the root");
-  const before = { root, meta: {}, snapshotVersion: 0, timestampVersion: 0, etag: undefined };
+  const before = { root, meta: {}, snapshotVersion: 0, timestampVersion: 0 };
   const added = { names: images, keys: ring.ofRole("images") };
   const targets = (version: number, until: string): Targets => delegate(undefined, added, { version, expires: until });
   await commit(store, before, ring, { targets }, { now, signal });

@@ -15,7 +15,7 @@ import type { SigningKey } from "./signing-key.ts";
 /** The version of The Update Framework's specification that all metadata is written to. */
 export const specVersion = "1.0.31";
 
-type Signed = Root | Targets | Snapshot | Timestamp;
+export type Signed = Root | Targets | Snapshot | Timestamp;
 
 const readers = {
   root: (data: never) => Metadata.fromJSON(MetadataKind.Root, data),

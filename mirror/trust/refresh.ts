@@ -1,8 +1,9 @@
 import { Targets } from "@tufjs/models";
 import type { Store } from "../store.ts";
+import { commit, type Make } from "./commit.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { specVersion } from "./metadata.ts";
-import { type Change, commit, type Repository, readImageRole, readRepository } from "./repository.ts";
+import { type Repository, readImageRole, readRepository } from "./repository.ts";
 import { type KeyRole, lifetimeDays } from "./roles.ts";
 
 export interface Expiry {
@@ -25,7 +26,7 @@ export async function refreshMirror(
   { now = new Date(), signal }: { now?: Date; signal?: AbortSignal } = {},
 ): Promise<Expiry[]> {
   const before = await readRepository(store, ring, signal);
-  const images: Map<string, (version: number, expires: string) => Targets> = new Map();
+  const images: Map<string, Make<Targets>> = new Map();
   const kept: Expiry[] = [];
   for (const name of namesOf(before)) {
     const role = await readImageRole(store, before, name, signal);
@@ -34,7 +35,7 @@ export async function refreshMirror(
     if (leftOf("images", expires, now) > 1 / 2) kept.push(describe(name, "images", expires, now));
     else images.set(name, (version, until) => new Targets({ specVersion, version, expires: until, targets }));
   }
-  await commit(store, before, ring, { images } satisfies Change, { now, signal });
+  await commit(store, before, ring, { images }, { now, signal });
   const { root, targets } = before;
   return [
     describe("root", "root", root.signed.expires, now),

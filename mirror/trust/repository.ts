@@ -1,12 +1,11 @@
-import { type Metadata, MetaFile, type Root, Snapshot, type Targets, Timestamp } from "@tufjs/models";
+import type { Metadata, MetaFile, Root, Targets } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
 import { readWhole } from "../read-whole.ts";
 import { withRetries } from "../retry.ts";
 import type { Store } from "../store.ts";
-import { expectSigners, type KeyOwner } from "./expect-signers.ts";
 import type { KeyRing } from "./key-ring.ts";
-import { describeBytes, expectDescribed, expiryOf, parseMetadata, signMetadata, specVersion } from "./metadata.ts";
-import { type KeyRole, metadataKey, metadataLimitBytes, pointerKey } from "./roles.ts";
+import { expectDescribed, parseMetadata } from "./metadata.ts";
+import { metadataKey, metadataLimitBytes, pointerKey } from "./roles.ts";
 import { expectSignedBy } from "./trust-failure.ts";
 
 /** What is signed of a mirror now, as whoever signs next needs it. */
@@ -63,115 +62,6 @@ export async function readImageRole(
 ): Promise<Metadata<Targets> | undefined> {
   if (!meta[`${name}.json`]) return undefined;
   return readRole(store, { root, parent: targets, meta }, name, signal);
-}
-
-/** What is to be signed anew; each is asked with its version and expiry, again where the version is taken. */
-export interface Change {
-  root?: { bytes: Buffer; signed: Root };
-  targets?: (version: number, expires: string) => Targets;
-  images?: ReadonlyMap<string, (version: number, expires: string) => Targets>;
-}
-
-/**
- * Signs a change and makes it public: what is new first, under keys that nobody has written to, then the snapshot of
- * all, and the pointer by a conditional write. Stopped before that, nothing has changed for readers.
- * @throws Failure `object-changed`, `object-exists` (failed) where another writer was faster: read again, and try again;
- *   `signers-missing` (configuration)
- */
-export async function commit(
-  store: Store,
-  before: Omit<Repository, "etag" | "targets"> & { etag: string | undefined; targets?: Metadata<Targets> },
-  ring: KeyRing,
-  { root, targets, images = new Map() }: Change,
-  { now = new Date(), signal }: { now?: Date; signal?: AbortSignal | undefined } = {},
-): Promise<void> {
-  const roots = root ? [before.root.signed, root.signed] : [before.root.signed];
-  const signersOf = (role: KeyRole) =>
-    expectSigners(
-      ring,
-      role,
-      roots.map((each) => ownerOf(each, role)),
-    );
-  const next = { ...before.meta };
-  const sign = async (
-    role: string,
-    keyRole: KeyRole,
-    make: (version: number, expires: string) => Snapshot | Targets,
-  ) => {
-    // Where there is no delegation yet, targets is made by this very change.
-    const signers = keyRole === "images" ? pickImageSigners(role) : signersOf(keyRole);
-    const write = (version: number) => signMetadata(make(version, expiryOf(keyRole, now)), signers);
-    const former = role === "snapshot" ? before.snapshotVersion : (before.meta[`${role}.json`]?.version ?? 0);
-    return writeNext(store, role, former, write, signal);
-  };
-  let newTargets: Targets | undefined;
-  const pickImageSigners = (name: string) => {
-    const parents = [newTargets, before.targets?.signed].filter((parent) => parent !== undefined);
-    return expectSigners(
-      ring,
-      "images",
-      parents.flatMap((parent) => parent.delegations?.roles?.[name] ?? []),
-    );
-  };
-
-  if (targets) {
-    next["targets.json"] = await sign("targets", "targets", (version, expires) => {
-      newTargets = targets(version, expires);
-      return newTargets;
-    });
-  }
-  for (const [name, make] of images) next[`${name}.json`] = await sign(name, "images", make);
-  const snapshotMeta = await sign(
-    "snapshot",
-    "snapshot",
-    (version, expires) => new Snapshot({ specVersion, version, expires, meta: next }),
-  );
-  const version = before.timestampVersion + 1;
-  const timestamp = new Timestamp({ specVersion, version, expires: expiryOf("timestamp", now), snapshotMeta });
-  await store.write(pointerKey, signMetadata(timestamp, signersOf("timestamp")), {
-    ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
-    contentType: "application/json",
-    ...(signal && { signal }),
-  });
-  await ring.writeSeen({ timestamp: version, snapshot: snapshotMeta.version });
-  if (root) await writeRoot(store, root, signal);
-}
-
-/** Its own version comes after all that it allows, so that readers of either root can verify what they find. */
-export async function writeRoot(
-  store: Store,
-  { bytes, signed }: { bytes: Buffer; signed: Root },
-  signal?: AbortSignal,
-): Promise<void> {
-  await store.write(metadataKey("root", signed.version), bytes, {
-    ifAbsent: true,
-    contentType: "application/json",
-    ...(signal && { signal }),
-  });
-}
-
-function ownerOf(root: Root, role: KeyRole): KeyOwner {
-  return root.roles[role] ?? { keyIDs: [], threshold: 1 };
-}
-
-/** Under the first version after `former` that nobody has taken: a writer that lost a race, or died, has left its own. */
-async function writeNext(
-  store: Store,
-  role: string,
-  former: number,
-  make: (version: number) => Buffer,
-  signal?: AbortSignal,
-): Promise<MetaFile> {
-  for (let version = former + 1; ; version += 1) {
-    const bytes = make(version);
-    try {
-      const options = { ifAbsent: true, contentType: "application/json", ...(signal && { signal }) };
-      await store.write(metadataKey(role, version), bytes, options);
-      return new MetaFile({ version, ...describeBytes(bytes) });
-    } catch (error) {
-      if (!(error instanceof Failure) || error.code !== "object-exists" || version > former + 1000) throw error;
-    }
-  }
 }
 
 /** Each root vouches for the next (specification, 5.3). */

@@ -1,11 +1,12 @@
 import { type Root, Targets } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
 import type { Store } from "../store.ts";
+import { type Change, commit, type Make } from "./commit.ts";
 import { delegate } from "./delegate.ts";
 import { expectSigners } from "./expect-signers.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { expiryOf, signMetadata, specVersion } from "./metadata.ts";
-import { type Change, commit, type Repository, readImageRole, readRepository } from "./repository.ts";
+import { type Repository, readImageRole, readRepository } from "./repository.ts";
 import type { KeyRole, TopRole } from "./roles.ts";
 import { makeRoot, ownersOf } from "./root.ts";
 
@@ -64,7 +65,7 @@ export async function rotateKeys(
 }
 
 async function readImages(store: Store, before: Repository, names: readonly string[], signal?: AbortSignal) {
-  const images = new Map<string, (version: number, expires: string) => Targets>();
+  const images = new Map<string, Make<Targets>>();
   for (const name of names) {
     const role = await readImageRole(store, before, name, signal);
     if (!role) continue;

@@ -3,11 +3,12 @@ import { TargetFile, Targets } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
 import { readWhole } from "../read-whole.ts";
 import type { ReadOptions, Store, StoredObject, WriteOptions } from "../store.ts";
+import { type Change, commit } from "./commit.ts";
 import { delegate } from "./delegate.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { describeBytes, specVersion } from "./metadata.ts";
 import type { TrustedReader } from "./reader.ts";
-import { type Change, commit, type Repository, readImageRole, readRepository } from "./repository.ts";
+import { type Repository, readImageRole, readRepository } from "./repository.ts";
 import { parseStatementKey } from "./roles.ts";
 
 const statementLimitBytes = 4 * 2 ** 20;

@@ -3,7 +3,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 
-packages="acl attr btrfs-progs busybox-static cloud-init cpio curl db5.3-util dosfstools e2fsprogs efibootmgr fdisk gdisk gnupg gpgv grub-common iproute2 kmod
+packages="acl attr btrfs-progs busybox-static chromium cloud-init cpio curl db5.3-util dosfstools e2fsprogs efibootmgr fdisk fonts-dejavu-core gdisk gnupg gpgv grub-common iproute2 kmod
   libcap2-bin lvm2 lz4 mdadm mmdebstrap mount mtools nginx-light openssh-client openssh-server openssl ovmf packer procps python3
   qemu-system-x86 qemu-utils rpm rsync shellcheck socat systemd tcc time udev user-mode-linux util-linux xfsprogs xorriso
   xz-utils zstd"

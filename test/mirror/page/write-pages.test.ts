@@ -1,0 +1,59 @@
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { writePages } from "../../../mirror/page/write-pages.ts";
+import { promote } from "../../../mirror/promote.ts";
+import { publish } from "../../../mirror/publish.ts";
+import type { Store } from "../../../mirror/store.ts";
+import { changedStore } from "../changed-store.ts";
+import { collect, gather } from "../gather.ts";
+import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
+import { startWritableStores } from "../writable-stores.ts";
+
+const stores = await startWritableStores();
+afterAll(stores.stop);
+const emit = () => undefined;
+
+async function publishVersion(store: Store, version: string, channel: string): Promise<void> {
+  await using directory = await temporaryDirectory();
+  await writeSampleImage(directory.path, makeSampleImage({ version }));
+  await publish(store, join(directory.path), { emit, channel });
+}
+
+const text = async (store: Store, key: string) => (await collect(store.read(key))).toString();
+
+test.each(stores.kinds)("the pages of %s tell what is listed, and again after a change", async (_, open) => {
+  const { store } = await open();
+  await publishVersion(store, "20261122.0", "stable");
+  await publishVersion(store, "20261123.0", "candidate");
+  await writePages(store, { emit });
+  const keys = (await gather(store.list(""))).map(({ key }) => key);
+  const written = [
+    "images/debian-12/amd64/index.html",
+    "index.html",
+    "streams/v1/images.json",
+    "streams/v1/index.json",
+  ];
+  expect(keys).toEqual(expect.arrayContaining(written));
+  expect(await text(store, "index.html")).toMatch(/20261122\.0/);
+  await promote(store, "debian-12:candidate", { arch: "amd64" });
+  await writePages(store, { emit });
+  expect(await text(store, "index.html")).toMatch(/20261123\.0/);
+});
+
+test("what changes under the writing is written once more", async () => {
+  const [, open] = stores.kinds[0] ?? expect.unreachable();
+  const { store } = await open();
+  await publishVersion(store, "20261122.0", "stable");
+  let changed = false;
+  const changing = changedStore(store, {
+    async write(key, body, options) {
+      if (key === "index.html" && !changed) {
+        changed = true;
+        await publishVersion(store, "20261124.0", "stable");
+      }
+      return store.write(key, body, options);
+    },
+  });
+  await writePages(changing, { emit });
+  expect(await text(store, "index.html")).toMatch(/20261124\.0/);
+});
