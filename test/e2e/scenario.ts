@@ -1,6 +1,8 @@
 import { type Emit, eventSchema, note } from "../../common/event.ts";
 import { build, findImage, loadCatalog } from "../../factory/index.ts";
 import { type Published, publish, type Store } from "../../mirror/index.ts";
+import type { Firmware } from "../lab/hardware.ts";
+import { areProcessesCostly } from "../lab/process-cost.ts";
 import type { Server } from "../lab/server.ts";
 import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
 import { buildCachedParts, openStage, type Stage } from "./stage.ts";
@@ -45,8 +47,8 @@ export interface InstallationRun {
   prefix?: readonly string[];
   /** Files outside of the job's directory, by absolute path. */
   rescueFiles?: Record<string, string>;
-  /** Run the rescue system in QEMU with this firmware instead of User Mode Linux. */
-  qemuFirmware?: "uefi" | "bios";
+  /** The rescue system starts by this firmware. Default: by none to speak of, on whichever machine is quicker here. */
+  firmware?: Firmware;
   /** Cuts the power when it fires. */
   signal?: AbortSignal;
 }
@@ -70,7 +72,7 @@ export async function installServer(
     shares = {},
     prefix = [],
     rescueFiles = {},
-    qemuFirmware,
+    firmware = (await areProcessesCostly()) ? "bios" : undefined,
     signal,
   } = installation;
   const messages: string[] = [];
@@ -92,8 +94,8 @@ export async function installServer(
       note(emit, line);
     },
   };
-  const { exitCode } = await (qemuFirmware
-    ? server.bootRescue({ ...rescue, firmware: qemuFirmware })
+  const { exitCode } = await (firmware
+    ? server.bootRescue({ ...rescue, firmware })
     : server.runRescue({ ...rescue, hostPorts }));
   return { exitCode, messages };
 }

@@ -108,7 +108,7 @@ async function install(bootCase: BootCase, instance: Instance): Promise<Server> 
     prefix: ["/root/make-dirty", over],
     rescueFiles: { "/root/make-dirty": await readFile(new URL("./make-dirty.sh", import.meta.url), "utf8") },
     shares: { "/srv/mirror": stage.mirror },
-    qemuFirmware: bootCase.firmware[0],
+    firmware: bootCase.firmware[0],
   };
   const { exitCode, messages } = await installServer(server, installation, () => {});
   if (exitCode !== 0) throw new Error(`${name} was not installed (${exitCode}):\n${messages.join("\n")}`);

@@ -22,7 +22,7 @@ test("installed under UEFI, the server boots by its own NVRAM entry, and by the 
   const wanted = instance("uefi-1");
   const server = await stage.makeServer("uefi");
   const installation = { ...(await stage.makeJob(wanted, "file:///srv/mirror")), shares: shares() };
-  const outcome = await installServer(server, { ...installation, qemuFirmware: "uefi" }, () => {});
+  const outcome = await installServer(server, { ...installation, firmware: "uefi" }, () => {});
   expect(outcome).toEqual({ exitCode: 0, messages: [] });
 
   for (const [removedDisks, label] of [
