@@ -4,6 +4,7 @@ import type { Store } from "../store.ts";
 import { expectSigners, type KeyOwner } from "./expect-signers.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { describeBytes, expiryOf, type Signed, signMetadata, specVersion } from "./metadata.ts";
+import type { Signatures } from "./remove-former.ts";
 import type { Repository } from "./repository.ts";
 import { type KeyRole, metadataKey, pointerKey, type TopRole } from "./roles.ts";
 
@@ -26,6 +27,7 @@ type Before = Omit<Repository, "targets" | "etag"> & Partial<Pick<Repository, "t
  * all, and the pointer by a conditional write. Stopped before that, nothing has changed for readers.
  * @throws Failure `object-changed`, `object-exists` (failed) where another writer was faster: read again, and try again;
  *   `signers-missing` (configuration)
+ * @returns what is signed now
  */
 export async function commit(
   store: Store,
@@ -33,7 +35,7 @@ export async function commit(
   ring: KeyRing,
   change: Change,
   { now = new Date(), signal }: { now?: Date; signal?: AbortSignal | undefined } = {},
-): Promise<void> {
+): Promise<Signatures> {
   const roots = [before.root.signed, ...(change.root ? [change.root.signed] : [])];
   const signersOf = (role: TopRole) => expectSigners(ring, role, roots.map(ownerOf(role)));
   const write = <Content extends Signed>(role: Role, signers: ReturnType<typeof signersOf>, make: Make<Content>) =>
@@ -69,6 +71,7 @@ export async function commit(
   });
   await ring.writeSeen({ timestamp: version, snapshot: snapshotMeta.version });
   if (change.root) await writeRoot(store, change.root, signal);
+  return { meta, snapshotVersion: snapshotMeta.version };
 }
 
 /** It comes after all that it allows, so that readers of either root can verify what they find. */

@@ -3,6 +3,7 @@ import type { Store } from "../store.ts";
 import { commit, type Make } from "./commit.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { specVersion } from "./metadata.ts";
+import { removeFormer } from "./remove-former.ts";
 import { type Repository, readImageRole, readRepository } from "./repository.ts";
 import { type KeyRole, lifetimeDays } from "./roles.ts";
 
@@ -16,7 +17,7 @@ export interface Expiry {
 
 /**
  * Signs the mirror's state anew, so that readers can tell that it is not an old one; also what is said of images, once
- * half of its time is over. Wants the keys of snapshot, timestamp and images.
+ * half of its time is over. Then removes former versions of metadata. Wants the keys of snapshot, timestamp and images.
  * @returns when what is signed now expires, root and targets first
  * @throws Failure as readRepository and commit do
  */
@@ -35,7 +36,8 @@ export async function refreshMirror(
     if (leftOf("images", expires, now) > 1 / 2) kept.push(describe(name, "images", expires, now));
     else images.set(name, (version, until) => new Targets({ specVersion, version, expires: until, targets }));
   }
-  await commit(store, before, ring, { images }, { now, signal });
+  const signatures = await commit(store, before, ring, { images }, { now, signal });
+  await removeFormer(store, signatures, { signal });
   const { root, targets } = before;
   return [
     describe("root", "root", root.signed.expires, now),

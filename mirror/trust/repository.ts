@@ -1,21 +1,19 @@
-import type { Metadata, MetaFile, Root, Targets } from "@tufjs/models";
+import type { Metadata, Root, Targets } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
 import { readWhole } from "../read-whole.ts";
 import { withRetries } from "../retry.ts";
 import type { Store } from "../store.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { expectDescribed, parseMetadata } from "./metadata.ts";
+import type { Signatures } from "./remove-former.ts";
 import { metadataKey, metadataLimitBytes, pointerKey } from "./roles.ts";
 import { expectSignedBy } from "./trust-failure.ts";
 
 /** What is signed of a mirror now, as whoever signs next needs it. */
-export interface Repository {
+export interface Repository extends Signatures {
   root: Metadata<Root>;
   /** Names no target of its own: it delegates each image name to a role. */
   targets: Metadata<Targets>;
-  /** What the snapshot refers to: `targets.json`, and `NAME.json` of each image. */
-  meta: Readonly<Record<string, MetaFile>>;
-  snapshotVersion: number;
   timestampVersion: number;
   /** Of the pointer. */
   etag: string;
