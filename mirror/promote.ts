@@ -3,12 +3,15 @@ import { type Channels, changeChannels, versionNamedBy } from "./channel.ts";
 import type { Arch } from "./manifest.ts";
 import { compareVersions, defaultChannel, expectChannel } from "./reference.ts";
 import { resolveImage } from "./resolve.ts";
+import { forgetRolledBack, markRolledBack } from "./rolled-back.ts";
 import type { Store } from "./store.ts";
 
 export interface PromoteOptions {
   arch: Arch;
   /** The channel that moves. Default: stable. */
   channel?: string;
+  /** Back to an older version, in place of forward to a newer one: see rollback.ts. */
+  back?: boolean;
   signal?: AbortSignal;
 }
 
@@ -22,22 +25,27 @@ export interface Promoted {
 }
 
 /**
- * Lets a channel name a version that is published already. It moves forward only.
+ * Lets a channel name a version that is published already. It moves forward only, unless it is asked to go back.
  * @param reference the version, or another channel that names it: `debian-12@20261123.0`, `debian-12:candidate`
- * @throws Failure `channel-ahead` (refused) where the channel names a newer version; what resolveImage throws
+ * @throws Failure `channel-ahead` (refused) where the channel names a newer version, `channel-behind` (refused) where
+ *   it is to go back and names an older one or none; what resolveImage throws
  */
 export async function promote(store: Store, reference: string, options: PromoteOptions): Promise<Promoted> {
-  const { arch, channel = defaultChannel, signal } = options;
+  const { arch, channel = defaultChannel, back = false, signal } = options;
   expectChannel(channel);
   const { manifest } = await resolveImage(store, reference, { arch, ...(signal && { signal }) });
   const { name, version } = manifest;
-  const doing = `promoting ${name}@${version} to ${channel}`;
+  const doing = back ? `rolling ${name}:${channel} back to ${version}` : `promoting ${name}@${version} to ${channel}`;
   let former: string | undefined;
   const change = (current: Channels | undefined) => {
     if (!current?.versions[version]) throw versionGone(doing);
     former = versionNamedBy(current, channel);
-    if (former !== undefined && compareVersions(former, version) > 0) throw channelAhead(doing, channel, former);
-    return { ...current, channels: { ...current.channels, [channel]: version } };
+    const ahead = former === undefined ? -1 : compareVersions(former, version);
+    if (!back && ahead > 0) throw channelAhead(doing, channel, former);
+    if (back && ahead < 0) throw channelBehind(doing, channel, former);
+    const moved = { ...current, channels: { ...current.channels, [channel]: version } };
+    if (!back) return forgetRolledBack(moved, channel, version);
+    return ahead > 0 && former !== undefined ? markRolledBack(moved, channel, former) : moved;
   };
   await changeChannels(store, { name, arch }, change, signal);
   return { name, arch, version, channel, ...(former !== undefined && { former }) };
@@ -53,12 +61,22 @@ function versionGone(doing: string): Failure {
   });
 }
 
-function channelAhead(doing: string, channel: string, former: string): Failure {
+function channelAhead(doing: string, channel: string, former: string | undefined): Failure {
   return new Failure({
     code: "channel-ahead",
     kind: "refused",
     message: `${doing}: ${channel} names ${former} already, which is newer`,
-    hint: "a channel moves forward only: publish what should be installed as a new version",
+    hint: "a channel moves forward only; `metalcast rollback` is the way back",
+    data: { channel, former },
+  });
+}
+
+function channelBehind(doing: string, channel: string, former: string | undefined): Failure {
+  return new Failure({
+    code: "channel-behind",
+    kind: "refused",
+    message: `${doing}: ${channel} names ${former ?? "nothing yet"}, and that is no way back`,
+    hint: "`metalcast promote` lets a channel name a newer version",
     data: { channel, former },
   });
 }

@@ -1,6 +1,7 @@
 import { type Channels, readChannels, versionNamedBy } from "../../mirror/channel.ts";
 import { compareVersions, defaultChannel, formatReference } from "../../mirror/reference.ts";
 import { resolveImage } from "../../mirror/resolve.ts";
+import { rolledBackFrom } from "../../mirror/rolled-back.ts";
 import { formatChecksum, parseChecksum } from "../checksum.ts";
 import { digestRecipe } from "../recipe-digest.ts";
 import { candidateChannel, type Night, type NightlyImage } from "./night.ts";
@@ -12,6 +13,8 @@ export interface CheckedImage {
   /** The newest version that `candidate` or `stable` names. */
   latest: string | undefined;
   stable: string | undefined;
+  /** The newest version that somebody took `stable` back from. */
+  rolledBack: string | undefined;
   due: boolean;
   reasons: Reason[];
 }
@@ -27,7 +30,8 @@ export async function checkImage(night: Night, { image, local }: NightlyImage): 
   const stable = channels && versionNamedBy(channels, defaultChannel);
   const candidate = channels && versionNamedBy(channels, candidateChannel);
   const latest = newer(stable, candidate);
-  const found = { channels, latest, stable };
+  const rolledBack = channels && rolledBackFrom(channels, defaultChannel);
+  const found = { channels, latest, stable, rolledBack };
   if (image.source.kind === "supplied" && !local) {
     const text = "the vendor has no download for everybody: give your file as source, with its checksum";
     return { ...found, due: false, reasons: [{ code: "file-needed", text }] };

@@ -58,7 +58,7 @@ async function spendNight(night: Night, subject: NightlyImage, progress: Progres
     night.signal.throwIfAborted();
     return reportStep(emit, { step: "check", title: "Look for changes" }, () => checkImage(night, subject));
   });
-  const { latest, stable, reasons, due } = checked;
+  const { latest, stable, rolledBack, reasons, due } = checked;
   Object.assign(progress, { reasons, ...(latest && { version: latest }), ...(stable && { stable }) });
   note(emit, `${due ? "to be built" : "not built"}: ${reasons.map(({ text }) => text).join(", ")}`);
   if (due) progress.outcome = "due";
@@ -71,7 +71,7 @@ async function spendNight(night: Night, subject: NightlyImage, progress: Progres
     });
     progress.outcome = "built";
   }
-  await promoteBooted(night, progress, emit);
+  await promoteBooted(night, progress, { rolledBack, emit });
   await pruneOld(night, progress, emit);
 }
 
@@ -136,11 +136,20 @@ async function inTime<Result>(
 }
 
 /** Also a version of an earlier night that has not been promoted yet, whatever the reason was then. */
-async function promoteBooted(night: Night, progress: Progress, emit: Emit): Promise<void> {
+async function promoteBooted(
+  night: Night,
+  progress: Progress,
+  { rolledBack, emit }: Pick<CheckedImage, "rolledBack"> & { emit: Emit },
+): Promise<void> {
   const { store, bootTest, inBootTest, signal } = night;
   const { name, arch, version, stable } = progress;
   if (version === undefined || (stable !== undefined && compareVersions(stable, version) >= 0)) return;
   const reference = formatReference({ name, version });
+  // Its boot test would pass once more: what was wrong with it was found by somebody.
+  if (rolledBack !== undefined && compareVersions(rolledBack, version) >= 0) {
+    note(emit, `${reference} is not promoted: ${defaultChannel} was rolled back from ${rolledBack}`);
+    return;
+  }
   if (bootTest) {
     progress.stage = "boot-test";
     await inBootTest(async () => {

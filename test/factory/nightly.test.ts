@@ -9,6 +9,9 @@ import { describeSummary, type NightlySummary } from "../../factory/nightly/summ
 import { type NightlyOptions, nightly } from "../../factory/nightly.ts";
 import { listImages } from "../../mirror/list-images.ts";
 import { openStore } from "../../mirror/open-store.ts";
+import { promote } from "../../mirror/promote.ts";
+import { retire } from "../../mirror/retire.ts";
+import { rollback } from "../../mirror/rollback.ts";
 import type { Store } from "../../mirror/store.ts";
 import { gather } from "../mirror/gather.ts";
 import { temporaryDirectory } from "../mirror/sample-image.ts";
@@ -237,6 +240,62 @@ test("old versions are pruned, and never the one that stable names", async () =>
   expect((await listImages(store))[0]?.versions).toEqual(["20261127.0", "20261126.0"]);
   const keys = (await gather(store.list("images/debian-12/"))).map(({ key }) => key);
   expect(keys.some((key) => key.includes("20261124.0"))).toBe(false);
+});
+
+describe("a version that stable was rolled back from", () => {
+  const only = { images: [debian] };
+  const bad = "20261125.0";
+
+  async function rollBack() {
+    await spend(only);
+    clock = new Date("2026-11-25T03:00:00Z");
+    vendor["debian-12"] = "sha512:bad";
+    expect(await spend(only)).toMatchObject({ images: [{ stable: bad }] });
+    await rollback(store, "debian-12", { version: "20261124.0", arch: "amd64" });
+    clock = new Date("2026-11-26T03:00:00Z");
+  }
+
+  test.each([
+    ["with a boot test", {}],
+    ["without one", { bootTest: undefined, promote: "untested" as const }],
+  ])("is not promoted again, %s; what is built anew is", async (_, changes) => {
+    await rollBack();
+    const [image] = (await spend({ ...only, ...changes })).images;
+    expect(image).toMatchObject({ outcome: "skipped", version: bad, stable: "20261124.0", bootTest: "not-run" });
+    expect(await channelsOf("debian-12")).toEqual({ candidate: bad, stable: "20261124.0" });
+    const said = events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
+    expect(said).toContain(`debian-12@${bad} is not promoted: stable was rolled back from ${bad}`);
+    vendor["debian-12"] = "sha512:mended";
+    expect(await spend({ ...only, ...changes })).toMatchObject({
+      outcome: "ok",
+      images: [{ outcome: "built", version: "20261126.0", stable: "20261126.0" }],
+    });
+  });
+
+  test("is promoted where somebody asks for it", async () => {
+    await rollBack();
+    await promote(store, "debian-12:candidate", { arch: "amd64" });
+    expect((await spend(only)).images).toMatchObject([{ outcome: "skipped", stable: bad }]);
+  });
+
+  test("can be retired: what would be made of it now is built under a new version", async () => {
+    await rollBack();
+    await rollback(store, "debian-12", { version: "20261124.0", arch: "amd64", channel: "candidate" });
+    await retire(store, `debian-12@${bad}`, { arch: "amd64", now: clock });
+    clock = new Date("2026-11-25T23:00:00Z");
+    const [image] = (await spend(only)).images;
+    expect(image).toMatchObject({ outcome: "built", version: "20261125.1", reasons: [{ code: "vendor-changed" }] });
+    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261125.1", stable: "20261125.1" });
+  });
+
+  test("can be retired: where the present one is what a build would give, nothing is built", async () => {
+    await rollBack();
+    await rollback(store, "debian-12", { version: "20261124.0", arch: "amd64", channel: "candidate" });
+    await retire(store, `debian-12@${bad}`, { arch: "amd64", now: clock });
+    vendor["debian-12"] = "sha512:d1";
+    const [image] = (await spend(only)).images;
+    expect(image).toMatchObject({ outcome: "skipped", version: "20261124.0", stable: "20261124.0" });
+  });
 });
 
 test("the vendor's file for its customers alone is the user's to bring", async () => {
