@@ -33,6 +33,8 @@ const strides: Record<string, number> = { S3: 3, "a signed mirror": 2 };
 
 test.each(stores.kinds)(
   "killed at any moment on %s: readers see whole versions, and a rerun finishes",
+  // A process for each moment.
+  { timeout: 10 * 60_000 },
   async (kind, open) => {
     await using formerDirectory = await temporaryDirectory();
     await using nextDirectory = await temporaryDirectory();
