@@ -15,6 +15,7 @@ import type { Store } from "../../mirror/store.ts";
 import { changedStore } from "./changed-store.ts";
 import { collect, gather } from "./gather.ts";
 import { makeSampleImage, type SampleImage, temporaryDirectory, writeSampleImage } from "./sample-image.ts";
+import { newMirror } from "./trust/new-mirror.ts";
 import { startWritableStores } from "./writable-stores.ts";
 
 const stores = await startWritableStores();
@@ -348,10 +349,13 @@ describe("promote", () => {
 
 describe("on the command line", () => {
   const cli = new URL("../../cli.ts", import.meta.url).pathname;
-  const metalcast = (...words: string[]) => execa(process.execPath, [cli, ...words], { reject: false });
+  const run = (keys: string, ...words: string[]) =>
+    execa(process.execPath, [cli, ...words], { reject: false, env: { METALCAST_KEYS: keys } });
+  const signedStore = async () => newMirror(await directoryStore(), { images: ["debian-12"] });
 
   test("promote and prune say what they did; a dry run does nothing", async () => {
-    const store = await directoryStore();
+    const { mirror: store, keys } = await signedStore();
+    const metalcast = (...words: string[]) => run(keys, ...words);
     for (const day of [21, 22, 23]) await publishSample(store, image(`202611${day}.0`));
     const promoted = await metalcast("promote", "debian-12:candidate", "--on", store.url);
     expect(promoted).toMatchObject({ stdout: "debian-12:stable is 20261123.0", exitCode: 0 });
@@ -368,10 +372,10 @@ describe("on the command line", () => {
     [3, "duration", ["prune", "--keep", "1", "--grace", "a while"]],
     [6, "channel-ahead", ["promote", "debian-12@20261122.0"]],
   ])("exit code %i: %s", async (exitCode, _, [verb = "", ...words]) => {
-    const store = await directoryStore();
+    const { mirror: store, keys } = await signedStore();
     await publishSample(store, image("20261122.0"));
     await publishSample(store, image("20261123.0"), "stable");
     const where = verb === "prune" ? [store.url] : ["--on", store.url];
-    expect(await metalcast(verb, ...where, ...words)).toMatchObject({ exitCode, stdout: "" });
+    expect(await run(keys, verb, ...where, ...words)).toMatchObject({ exitCode, stdout: "" });
   });
 });
