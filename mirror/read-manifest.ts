@@ -31,19 +31,23 @@ function hashMismatch(where: string, expected: string, found: string): Failure {
     code: "manifest-hash-mismatch",
     kind: "integrity",
     message: `reading ${where}: its SHA-256 is ${found}, the channel says ${expected}`,
-    hint: "the mirror is damaged or tampered with: publish the image again under a new version",
+    hint: "the mirror is damaged or tampered with: look at it with `metalcast verify`",
     data: { expected, found },
   });
 }
 
-/** A whole and valid manifest, but another image's. */
-function expectIdentity(manifest: Manifest, wanted: ListedVersion, where: string): void {
+/** @throws Failure `manifest-mismatch` (integrity) for a whole and valid manifest that is another image's */
+export function expectIdentity(
+  manifest: Manifest,
+  wanted: Pick<Manifest, "name" | "arch" | "version">,
+  where: string,
+): void {
   const same = manifest.name === wanted.name && manifest.arch === wanted.arch && manifest.version === wanted.version;
   if (same) return;
   throw new Failure({
     code: "manifest-mismatch",
     kind: "integrity",
     message: `reading ${where}: it is the manifest of ${manifest.name}@${manifest.version} for ${manifest.arch}`,
-    hint: "the mirror is damaged or tampered with: publish the image again under a new version",
+    hint: "the mirror is damaged or tampered with: look at it with `metalcast verify`",
   });
 }

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Failure } from "../../common/failure.ts";
 import type { ImagePlace } from "../channel.ts";
 import { type Manifest, manifestLimitBytes, parseManifest } from "../manifest.ts";
+import { expectIdentity } from "../read-manifest.ts";
 import { readWhole } from "../read-whole.ts";
 import { type RetryOptions, withRetries } from "../retry.ts";
 import type { Store } from "../store.ts";
@@ -33,8 +34,8 @@ const checksumsLimitBytes = 2 ** 20;
 /**
  * Which files a version has, by its manifest: the target's where that is the right one, so that a source which can't be
  * listed is not asked for what is there.
- * @throws Failure `manifest-mismatch`, `manifest-invalid`, `checksums-mismatch`, `source-changed` (integrity); what a
- *   store throws
+ * @throws Failure `manifest-hash-mismatch`, `manifest-mismatch`, `manifest-invalid`, `checksums-mismatch`,
+ *   `source-changed` (integrity); what a store throws
  */
 export async function readVersionFiles(
   from: Store,
@@ -82,22 +83,11 @@ async function readManifest(
   const found = hashOf(bytes);
   if (found === manifestSha256) return bytes;
   throw new Failure({
-    code: "manifest-mismatch",
+    code: "manifest-hash-mismatch",
     kind: "integrity",
     message: `reading ${from.url}/${key}: its SHA-256 is ${found}, the signed list says ${manifestSha256}`,
     hint: "the mirror that is copied is damaged or tampered with: look at it with `metalcast verify`",
     data: { expected: manifestSha256, found },
-  });
-}
-
-function expectIdentity(manifest: Manifest, wanted: WantedVersion, where: string): void {
-  const same = manifest.name === wanted.name && manifest.arch === wanted.arch && manifest.version === wanted.version;
-  if (same) return;
-  throw new Failure({
-    code: "manifest-mismatch",
-    kind: "integrity",
-    message: `reading ${where}: it is the manifest of ${manifest.name}@${manifest.version} for ${manifest.arch}`,
-    hint: "the mirror that is copied is damaged or tampered with: look at it with `metalcast verify`",
   });
 }
 

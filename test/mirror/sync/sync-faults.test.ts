@@ -95,7 +95,7 @@ describe("what is wrong with the source is refused, and readers keep what they h
   test.each([
     ["file-hash-mismatch", /20261122.*tar\.zst$/],
     ["checksums-mismatch", /20261122.*SHA256SUMS$/],
-    ["manifest-mismatch", /20261122.*manifest\.json$/],
+    ["manifest-hash-mismatch", /20261122.*manifest\.json$/],
     ["metadata-mixed", /channels\.json$/],
     ["metadata-mixed", /2\.debian-12\.json$/],
     ["metadata-mixed", /2\.snapshot\.json$/],
