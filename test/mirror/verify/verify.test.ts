@@ -9,9 +9,6 @@ import { retire } from "../../../mirror/retire.ts";
 import { rollback } from "../../../mirror/rollback.ts";
 import type { Store } from "../../../mirror/store.ts";
 import { sync } from "../../../mirror/sync/sync.ts";
-import { refreshMirror } from "../../../mirror/trust/refresh.ts";
-import { rotateKeys } from "../../../mirror/trust/rotate.ts";
-import type { Finding } from "../../../mirror/verify/finding.ts";
 import { type VerifyOptions, verify } from "../../../mirror/verify/verify.ts";
 import { changedStore } from "../changed-store.ts";
 import { collect } from "../gather.ts";
@@ -19,8 +16,8 @@ import { temporaryDirectory } from "../sample-image.ts";
 import { serveDirectory } from "../serve-directory.ts";
 import { MemoryStore } from "../sync/memory-store.ts";
 import { contents, keysOf } from "../sync/unsigned-mirror.ts";
-import { newMirror } from "../trust/new-mirror.ts";
 import { startWritableStores } from "../writable-stores.ts";
+import { archive, damage, newest, options, problems } from "./findings.ts";
 import {
   cut,
   firstPrefix,
@@ -37,21 +34,6 @@ const stores = await startWritableStores();
 afterAll(stores.stop);
 /** A mirror is checked where it lies: what signs is not asked. */
 const kinds = stores.kinds.filter(([kind]) => kind !== "a signed mirror");
-const emit = () => undefined;
-const options = { emit, retryDelayMs: 1 };
-const archive = (prefix = "") => `${prefix}image.tar.zst`;
-
-const problems = (findings: readonly Finding[]) => findings.map(({ key, problem }) => [problem, key]);
-const damage = (findings: readonly Finding[]) =>
-  problems(findings.filter(({ problem }) => problem !== "old" && problem !== "orphan"));
-
-/** The newest file of metadata of a role. */
-async function newest(store: Store, role: string): Promise<string> {
-  const keys = (await keysOf(store, "metadata/")).filter((key) => key.endsWith(`.${role}.json`));
-  const numbers = keys.map((key) => Number.parseInt(key.slice("metadata/".length), 10));
-  return `metadata/${Math.max(...numbers)}.${role}.json`;
-}
-
 /** Tells which keys are read. */
 function watched(store: Store) {
   const read: string[] = [];
@@ -238,126 +220,6 @@ test("what is pruned while it is looked at is no damage", async () => {
   expect((await verify(racing, { root, ...options })).ok).toBe(false);
 });
 
-describe("metadata", () => {
-  test("parts that are missing or damaged are repaired from the top down, where the other mirror has the same", async () => {
-    const { store, root, copy } = await openSampleMirror(new MemoryStore());
-    const before = await contents(store);
-    const snapshot = await newest(store, "snapshot");
-    const role = await newest(store, "debian-12");
-    const list = (await keysOf(store, "images/rocky-9")).find((key) => key.endsWith("channels.json")) ?? "";
-    await overwrite(store, snapshot, flip);
-    await store.remove(role);
-    await overwrite(store, list, cut);
-    await store.remove(archive(otherPrefix));
-    const found = await verify(store, { root, ...options });
-    expect(found.findings).toMatchObject([
-      { key: snapshot, problem: "refused", code: "metadata-mixed" },
-      { key: snapshot, problem: "hash" },
-    ]);
-    const dry = await verify(store, { root, repairFrom: copy, dryRun: true, ...options });
-    expect(problems(dry.repaired).map(([, key]) => key)).toEqual([list, archive(otherPrefix), role, snapshot].sort());
-    expect(dry.ok).toBe(false);
-    const repaired = await verify(store, { root, repairFrom: copy, ...options });
-    expect(repaired.ok).toBe(true);
-    expect(repaired.repaired).toEqual(dry.repaired);
-    expect(await contents(store)).toEqual(before);
-  });
-
-  test("without good signatures nothing is repaired: the first finding says why", async () => {
-    const { store, root, copy } = await openSampleMirror(new MemoryStore());
-    await overwrite(store, "metadata/timestamp.json", (bytes) =>
-      Buffer.from(bytes.toString().replace(/"sig": "./, (text) => `${text.slice(0, -1)}${text.endsWith("0") ? 1 : 0}`)),
-    );
-    await store.remove(archive(firstPrefix));
-    await store.remove(await newest(store, "rocky-9"));
-    const before = await contents(store);
-    const found = await verify(store, { root, repairFrom: copy, ...options });
-    expect(found.findings[0]).toMatchObject({
-      key: "metadata/timestamp.json",
-      problem: "refused",
-      code: "signature-invalid",
-    });
-    expect(damage(found.findings)).toContainEqual(["missing", archive(firstPrefix)]);
-    expect(found.repaired).toEqual([]);
-    expect(await contents(store)).toEqual(before);
-  });
-
-  test("of another mirror's root all is refused; what is no root is no finding", async () => {
-    const { store } = await openSampleMirror(new MemoryStore());
-    const { root } = await newMirror(new MemoryStore());
-    const { ok, findings } = await verify(store, { root, ...options });
-    expect(ok).toBe(false);
-    expect(findings[0]).toMatchObject({ problem: "refused", code: "key-unknown" });
-    expect(damage(findings)).toContainEqual(["hash", "metadata/1.root.json"]);
-    const invalid = verify(store, { root: "{}", ...options });
-    await expect(invalid).rejects.toMatchObject({ code: "metadata-invalid" });
-  });
-
-  test("a pointer that is none says nothing of anything else", async () => {
-    const { store, root } = await openSampleMirror(new MemoryStore());
-    await overwrite(store, "metadata/timestamp.json", () => Buffer.from("<html>"));
-    const found = await verify(store, { root, ...options });
-    expect(found).not.toHaveProperty("version");
-    expect(new Set(found.findings.map(({ key }) => key))).toEqual(new Set(["metadata/timestamp.json"]));
-  });
-
-  test("expired, it is refused, and what it leads to is checked all the same", async () => {
-    const { store, ring, root } = await openSampleMirror(new MemoryStore());
-    await refreshMirror(store, ring, { now: new Date(Date.now() - 8 * 86_400_000) });
-    await store.remove(archive(firstPrefix));
-    const { findings } = await verify(store, { root, ...options });
-    expect(findings[0]).toMatchObject({ problem: "refused", code: "metadata-expired" });
-    expect(damage(findings).slice(1)).toEqual([["missing", archive(firstPrefix)]]);
-  });
-
-  test("readers with an older root come to the pinned one", async () => {
-    const { store, ring, root: oldest } = await openSampleMirror(new MemoryStore());
-    for (const role of ["timestamp", "root", "snapshot"] as const) await rotateKeys(store, ring, role);
-    const root = await ring.readRoot();
-    for (const pinned of [oldest, root]) expect((await verify(store, { root: pinned, ...options })).ok).toBe(true);
-    const former = (await verify(store, { root, ...options })).findings;
-    const secondRoot = await collect(store.read("metadata/2.root.json"));
-    await overwrite(store, "metadata/1.root.json", () => Buffer.from(""));
-    await overwrite(store, "metadata/2.root.json", (bytes) =>
-      Buffer.from(bytes.toString().replace(/"sig": "../, '"sig": "')),
-    );
-    expect(damage((await verify(store, { root, ...options })).findings)).toEqual([
-      ["invalid", "metadata/1.root.json"],
-      ["invalid", "metadata/2.root.json"],
-    ]);
-    await overwrite(store, "metadata/2.root.json", () => secondRoot);
-    const { root: strange } = await newMirror(new MemoryStore());
-    await overwrite(store, "metadata/1.root.json", () => Buffer.from(strange));
-    expect((await verify(store, { root, ...options })).findings).toMatchObject([
-      { key: "metadata/1.root.json", problem: "invalid", code: "key-unknown" },
-      ...former,
-    ]);
-    await overwrite(store, "metadata/1.root.json", () => Buffer.from(oldest));
-    await store.remove("metadata/2.root.json");
-    expect(damage((await verify(store, { root, ...options })).findings)).toEqual([["missing", "metadata/2.root.json"]]);
-    expect(damage((await verify(store, { root: oldest, ...options })).findings)).toEqual([
-      ["refused", "metadata/timestamp.json"],
-      ["missing", "metadata/2.root.json"],
-    ]);
-  });
-
-  test("what expires first is told, also a root after the pinned one", async () => {
-    const { store, ring, root } = await openSampleMirror(new MemoryStore());
-    const now = new Date(Date.now() - 364 * 86_400_000);
-    await rotateKeys(store, ring, "timestamp", { now });
-    await refreshMirror(store, ring);
-    const { expires, expiresFirst } = await verify(store, { root, ...options });
-    expect(expiresFirst).toBe("root");
-    expect(Date.parse(expires ?? "") - Date.now()).toBeLessThan(86_400_000);
-  });
-
-  test("what is no mirror is not verified", async () => {
-    const { root } = await newMirror(new MemoryStore());
-    const verifying = verify(new MemoryStore(), { root, ...options });
-    await expect(verifying).rejects.toMatchObject({ code: "mirror-unsigned", kind: "configuration" });
-  });
-});
-
 test("a manifest of another version is one of none, even if it is what is listed", async () => {
   const { store, root, mirror } = await openSampleMirror(new MemoryStore());
   const swapped = changedStore(mirror, {
@@ -381,79 +243,6 @@ test("a manifest of another version is one of none, even if it is what is listed
     ["invalid", one],
     ["invalid", two],
   ]);
-});
-
-describe("repair", () => {
-  const damaged = async () => {
-    const opened = await openSampleMirror(new MemoryStore());
-    await overwrite(opened.store, archive(firstPrefix), flip);
-    await opened.store.remove(archive(secondPrefix));
-    return opened;
-  };
-
-  test("a dry run says what would be, and changes nothing", async () => {
-    const { store, root, copy } = await damaged();
-    await overwrite(copy, archive(secondPrefix), flip);
-    const before = await contents(store);
-    const dry = await verify(store, { root, repairFrom: copy, dryRun: true, ...options });
-    expect(problems(dry.repaired)).toEqual([["hash", archive(firstPrefix)]]);
-    expect(damage(dry.findings)).toHaveLength(2);
-    expect(await contents(store)).toEqual(before);
-  });
-
-  test.each([
-    ["flipped", flip],
-    ["cut", cut],
-  ])("what the other mirror has %s, too, stays as it is, and a finding", async (_, change) => {
-    const { store, root, copy } = await damaged();
-    for (const prefix of [firstPrefix, secondPrefix]) await overwrite(copy, archive(prefix), change);
-    const before = await contents(store);
-    const events: Event[] = [];
-    const emitting = { ...options, emit: (event: Event) => events.push(event) };
-    const found = await verify(store, { root, repairFrom: copy, ...emitting });
-    expect(damage(found.findings)).toEqual([
-      ["hash", archive(firstPrefix)],
-      ["missing", archive(secondPrefix)],
-    ]);
-    expect(found.repaired).toEqual([]);
-    expect(await contents(store)).toEqual(before);
-    const said = events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
-    expect(said.join("\n")).toContain(`${archive(firstPrefix)} can't be repaired from memory:: `);
-  });
-
-  test("what is damaged is removed before anything is written there, which is told; keys are never written twice", async () => {
-    const { store, root, copy } = await damaged();
-    const log: string[] = [];
-    const watching = changedStore(store, {
-      remove: async (key) => {
-        log.push(`remove ${key}`);
-        return store.remove(key);
-      },
-      write: async (key, body, writeOptions) => {
-        log.push(`write ${key} ${writeOptions?.ifAbsent === true}`);
-        return store.write(key, body, writeOptions);
-      },
-    });
-    const events: Event[] = [];
-    await verify(watching, { root, repairFrom: copy, ...options, emit: (event) => events.push(event) });
-    expect(log.filter((line) => line.includes(firstPrefix ?? ""))).toEqual([
-      `remove ${archive(firstPrefix)}`,
-      `write ${archive(firstPrefix)} true`,
-    ]);
-    expect(log).toHaveLength(3);
-    expect(events).toContainEqual(
-      expect.objectContaining({ kind: "note", text: expect.stringContaining("removing the damaged") }),
-    );
-  });
-
-  test("who may not write is told at once", async () => {
-    const { store, root, copy } = await damaged();
-    const denied = () =>
-      Promise.reject(new Failure({ code: "store-denied", kind: "configuration", message: "no right" }));
-    const readOnly = changedStore(store, { write: denied, remove: denied });
-    const verifying = verify(readOnly, { root, repairFrom: copy, ...options });
-    await expect(verifying).rejects.toMatchObject({ code: "store-denied" });
-  });
 });
 
 describe("a store that fails", () => {
