@@ -1,11 +1,12 @@
 import type { Targets } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
+import { readWhole } from "../read-whole.ts";
 import type { Store } from "../store.ts";
 import { commit, writeRoot } from "./commit.ts";
 import { delegate } from "./delegate.ts";
 import type { KeyRing } from "./key-ring.ts";
 import { expiryOf, parseMetadata, signMetadata } from "./metadata.ts";
-import { keyRoles, pointerKey, type TopRole } from "./roles.ts";
+import { keyRoles, metadataKey, metadataLimitBytes, pointerKey, type TopRole } from "./roles.ts";
 import { makeRoot } from "./root.ts";
 
 export interface InitOptions {
@@ -32,10 +33,18 @@ export async function initMirror(store: Store, ring: KeyRing, options: InitOptio
     snapshot: owner("snapshot"),
     timestamp: owner("timestamp"),
   };
+  const firstKey = metadataKey("root", 1);
+  const isBegun = (await store.stat(firstKey, signal)) !== undefined;
   const signed = makeRoot(owners, { version: 1, expires: expiryOf("root", now) });
-  const bytes = signMetadata(signed, ring.ofRole("root"));
-  await writeRoot(store, { bytes, signed }, signal);
-  await ring.writeRoot(bytes);
+  const bytes = isBegun ? await ring.readRoot() : signMetadata(signed, ring.ofRole("root"));
+  if (isBegun) {
+    // A run that was killed in the middle had these keys, too, or the store is somebody else's.
+    const there = await readWhole(store, firstKey, { limitBytes: metadataLimitBytes, ...(signal && { signal }) });
+    if (!there.equals(bytes)) throw mirrorExists(store);
+  } else {
+    await ring.writeRoot(bytes);
+    await writeRoot(store, { bytes, signed }, signal);
+  }
 
   const root = parseMetadata("root", bytes, "the root");
   const before = { root, meta: {}, snapshotVersion: 0, timestampVersion: 0 };

@@ -89,7 +89,10 @@ export class KeyRing {
 
   /** The newest versions that were seen: a mirror that shows older ones is not believed. */
   async readSeen(): Promise<Seen> {
-    const text = await readFile(join(this.directory, "seen.json"), "utf8").catch(() => "{}");
+    const text = await readFile(join(this.directory, "seen.json"), "utf8").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return "{}";
+      throw error;
+    });
     return seenSchema.parse(JSON.parse(text));
   }
 

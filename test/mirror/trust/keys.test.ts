@@ -12,6 +12,7 @@ import { openMirror, signWith } from "../../../mirror/trust/open-mirror.ts";
 import { refreshMirror } from "../../../mirror/trust/refresh.ts";
 import { type KeyRole, keyRoles } from "../../../mirror/trust/roles.ts";
 import { rotateKeys } from "../../../mirror/trust/rotate.ts";
+import { changedStore } from "../changed-store.ts";
 import { makeSampleImage, writeSampleImage } from "../sample-image.ts";
 import { newMirror } from "./new-mirror.ts";
 
@@ -63,6 +64,24 @@ test.each([
 ])("%s is told", async (_, code, open) => {
   const { keys } = await newMirror(store, { directory });
   await expect(open(keys)).rejects.toMatchObject({ code, kind: "configuration" });
+});
+
+test.each([1, 2, 3, 4])("made again after a kill before write %i, it is a mirror", async (moment) => {
+  let writes = 0;
+  const dying = changedStore(store, {
+    write(...args) {
+      writes += 1;
+      if (writes === moment) throw new Error("killed");
+      return store.write(...args);
+    },
+  });
+  const keys = join(directory, "own");
+  const passphrase = new Secret("a passphrase of the tests");
+  await expect(initMirror(dying, await KeyRing.create(keys, passphrase))).rejects.toThrow("killed");
+  const ring = await KeyRing.create(keys, passphrase);
+  await initMirror(store, ring);
+  await publishWith(ring);
+  expect(await listImages(openMirror(store.url, { root: await ring.readRoot() }))).toHaveLength(1);
 });
 
 test("a mirror is made once", async () => {
