@@ -43,7 +43,7 @@ export async function readRepository(store: Store, ring: KeyRing, signal?: Abort
   await expectNotOlder(store, ring, { timestamp: timestamp.signed.version, snapshot: snapshot.signed.version });
 
   const { meta } = snapshot.signed;
-  const targets = await readRole(store, { root, parent: root, meta }, "targets", signal);
+  const targets = await readRole(store, { parent: root, meta }, "targets", signal);
   return {
     ...{ root, targets, meta, etag: found.etag },
     snapshotVersion: snapshot.signed.version,
@@ -54,12 +54,12 @@ export async function readRepository(store: Store, ring: KeyRing, signal?: Abort
 /** What the role of an image has signed. @returns undefined where nothing has been said of the image yet */
 export async function readImageRole(
   store: Store,
-  { root, targets, meta }: Pick<Repository, "root" | "targets" | "meta">,
+  { targets, meta }: Pick<Repository, "targets" | "meta">,
   name: string,
   signal?: AbortSignal,
 ): Promise<Metadata<Targets> | undefined> {
   if (!meta[`${name}.json`]) return undefined;
-  return readRole(store, { root, parent: targets, meta }, name, signal);
+  return readRole(store, { parent: targets, meta }, name, signal);
 }
 
 /** Each root vouches for the next (specification, 5.3). */
@@ -77,7 +77,7 @@ async function readNewestRoot(store: Store, pinned: Buffer, signal?: AbortSignal
 
 async function readRole(
   store: Store,
-  { parent, meta }: { root: Metadata<Root>; parent: Metadata<Root> | Metadata<Targets>; meta: Repository["meta"] },
+  { parent, meta }: { parent: Metadata<Root> | Metadata<Targets>; meta: Repository["meta"] },
   role: string,
   signal?: AbortSignal,
 ): Promise<Metadata<Targets>> {
