@@ -12,8 +12,8 @@ import type { Store } from "./store.ts";
  * `images/<name>/<arch>/channels.json`, the one object of an image that changes: which versions are published, and
  * which of them a channel names. A version is there for readers once it is listed here, not before.
  *
- * It is not signed: whoever can write to the store can point it at other content. It says what a manifest's SHA-256
- * should be, so that the signed metadata to come only has to vouch for what is in here.
+ * It says what a manifest's SHA-256 should be, so that the signed metadata of a mirror (trust/) only has to vouch for
+ * what is in here.
  */
 const channelsSchema = z.looseObject({
   formatVersion: z.literal(1),

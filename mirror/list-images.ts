@@ -1,4 +1,4 @@
-import { channelsKey, readChannels } from "./channel.ts";
+import { type Channels, channelsKey, type ImagePlace, readChannels } from "./channel.ts";
 import { type Arch, archSchema, imageNameSchema } from "./manifest.ts";
 import { compareVersions } from "./reference.ts";
 import type { Store } from "./store.ts";
@@ -18,17 +18,26 @@ export interface ListedImage {
  */
 export async function listImages(store: Store, signal?: AbortSignal): Promise<ListedImage[]> {
   const images: ListedImage[] = [];
+  for await (const place of listPlaces(store, signal)) {
+    const found = await readChannels(store, place, signal);
+    if (found) images.push({ ...place, channels: found.channels, versions: newestFirst(found) });
+  }
+  return images;
+}
+
+/** Where a store has an image, by name and architecture. @throws what a store throws */
+export async function* listPlaces(store: Store, signal?: AbortSignal): AsyncGenerator<ImagePlace> {
   for await (const { key } of store.list("images/", signal)) {
     const [, first, second] = key.split("/");
     const name = imageNameSchema.safeParse(first);
     const arch = archSchema.safeParse(second);
     if (!name.success || !arch.success) continue;
     const place = { name: name.data, arch: arch.data };
-    if (key !== channelsKey(place)) continue;
-    const found = await readChannels(store, place, signal);
-    if (!found) continue;
-    const versions = Object.keys(found.versions).sort((a, b) => compareVersions(b, a));
-    images.push({ ...place, channels: found.channels, versions });
+    if (key === channelsKey(place)) yield place;
   }
-  return images;
+}
+
+/** The versions that are listed, newest first. */
+export function newestFirst({ versions }: Channels): string[] {
+  return Object.keys(versions).sort((a, b) => compareVersions(b, a));
 }

@@ -57,3 +57,14 @@ test("what changes under the writing is written once more", async () => {
   await writePages(changing, { emit });
   expect(await text(store, "index.html")).toMatch(/20261124\.0/);
 });
+
+test("an image whose statement is broken is left out, and said", async () => {
+  const [, open] = stores.kinds[0] ?? expect.unreachable();
+  const { store } = await open();
+  await publishVersion(store, "20261122.0", "stable");
+  await store.write("images/broken/amd64/channels.json", Buffer.from("{}"), { ifAbsent: true });
+  const said: string[] = [];
+  await writePages(store, { emit: (event) => event.kind === "note" && said.push(event.text) });
+  expect(await text(store, "index.html")).toMatch(/20261122\.0/);
+  expect(said).toEqual([expect.stringMatching(/^broken \(amd64\) is not on the pages: .*channels\.json/)]);
+});
