@@ -4,15 +4,19 @@
 set -eu
 root=$1 version=$2
 kernel=$(ls "$root/lib/modules")
-vendor=almalinux
+# For 7 it says that it is Red Hat's own, whose folder of the ESP has another name than the distribution.
+case $version in
+  7.*) id=rhel like=fedora vendor=redhat ;;
+  *) id=almalinux like="rhel centos fedora" vendor=almalinux ;;
+esac
 uuid=6c2b2a3e-9f2e-4a5d-8a55-0d2f0f4f6f01
 
 rm "$root/etc/os-release"
 cat >"$root/usr/lib/os-release" <<END
-NAME="AlmaLinux"
+NAME="An EL-shaped system"
 VERSION="$version (EL-shaped, of Debian's packages)"
-ID="almalinux"
-ID_LIKE="rhel centos fedora"
+ID="$id"
+ID_LIKE="$like"
 VERSION_ID="$version"
 PRETTY_NAME="An EL-shaped system $version"
 END

@@ -7,6 +7,8 @@ export interface LabDisk {
   serial: string;
   /** Of a sector, logical and physical. */
   sectorBytes: 512 | 4096;
+  /** In QEMU; User Mode Linux has SCSI alone. */
+  bus: "scsi" | "nvme" | "virtio";
 }
 
 /** The address of every server's network card: QEMU's own for the first one. */

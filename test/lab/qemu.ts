@@ -4,7 +4,7 @@ import { copyFile } from "node:fs/promises";
 import { createConnection } from "node:net";
 import { setTimeout as pause } from "node:timers/promises";
 import { type RunResult, run } from "../../common/run.ts";
-import type { Firmware, ServerHardware } from "./hardware.ts";
+import type { Firmware, LabDisk, ServerHardware } from "./hardware.ts";
 import { hasWorkingKvm } from "./kvm.ts";
 import { freePort } from "./loopback.ts";
 import { type Machine, startMachine } from "./machine.ts";
@@ -167,17 +167,11 @@ async function machineArguments(hardware: ServerHardware, options: BootOptions):
   const processors = (await hasWorkingKvm())
     ? ["-accel", "kvm", "-cpu", "host", "-smp", "2"]
     : ["-accel", "tcg", "-smp", "1"];
-  const disks = hardware.disks.flatMap(({ file, serial, sectorBytes }, position) => {
+  const disks = hardware.disks.flatMap((disk, position) => {
     if (removedDisks.includes(position)) return [];
-    const drive = `if=none,id=disk${position},format=raw,discard=unmap,cache=unsafe,snapshot=${onOff(snapshot)},file=${file}`;
-    // A controller for each disk, in a slot of its own: OVMF finds no disk on a controller whose first target is missing,
-    // and a disk keeps its UEFI path when another one is pulled.
-    const controller = `virtio-scsi-pci,id=scsi${position},addr=0x${(0x10 + position).toString(16)}`;
+    const drive = `if=none,id=disk${position},format=raw,discard=unmap,cache=unsafe,snapshot=${onOff(snapshot)},file=${disk.file}`;
     // SeaBIOS tries one disk only, unless told an order (a rescue kernel takes 0); UEFI has its own in the variables.
-    const order = firmware === "bios" ? `,bootindex=${position + 1}` : "";
-    const sectors = `logical_block_size=${sectorBytes},physical_block_size=${sectorBytes}`;
-    const disk = `scsi-hd,bus=scsi${position}.0,drive=disk${position},serial=${serial},${sectors}${order}`;
-    return ["-drive", drive, "-device", controller, "-device", disk];
+    return ["-drive", drive, ...diskArguments(disk, position, firmware === "bios" ? `,bootindex=${position + 1}` : "")];
   });
   return [
     ...["-name", hardware.name, "-machine", "q35", ...processors, "-m", `${hardware.memoryMiB}M`],
@@ -187,6 +181,23 @@ async function machineArguments(hardware: ServerHardware, options: BootOptions):
     ...disks,
     ...["-device", "virtio-net-pci,netdev=network,romfile="],
   ];
+}
+
+/** A disk keeps its slot, and so its UEFI path, when another one is pulled. */
+function diskArguments({ bus, serial, sectorBytes }: LabDisk, position: number, order: string): string[] {
+  const slot = `addr=0x${(0x10 + position).toString(16)}`;
+  const drive = `drive=disk${position},serial=${serial},logical_block_size=${sectorBytes},physical_block_size=${sectorBytes}${order}`;
+  switch (bus) {
+    case "scsi": {
+      // A controller for each disk: OVMF finds no disk on a controller whose first target is missing.
+      const controller = `virtio-scsi-pci,id=scsi${position},${slot}`;
+      return ["-device", controller, "-device", `scsi-hd,bus=scsi${position}.0,${drive}`];
+    }
+    case "nvme":
+      return ["-device", `nvme,${slot},${drive}`];
+    case "virtio":
+      return ["-device", `virtio-blk-pci,${slot},${drive}`];
+  }
 }
 
 async function firmwareArguments(

@@ -12,6 +12,8 @@ export interface DiskOptions {
   serial: string;
   /** Default: 512. */
   sectorBytes?: LabDisk["sectorBytes"];
+  /** Default: SCSI. */
+  bus?: LabDisk["bus"];
 }
 
 export interface ServerOptions {
@@ -44,11 +46,11 @@ export interface Server extends AsyncDisposable {
 export async function createServer({ name, directory, disks, memoryMiB }: ServerOptions): Promise<Server> {
   await mkdir(directory, { recursive: true });
   const labDisks: LabDisk[] = [];
-  for (const [position, { sizeBytes, serial, sectorBytes = 512 }] of disks.entries()) {
+  for (const [position, { sizeBytes, serial, sectorBytes = 512, bus = "scsi" }] of disks.entries()) {
     const file = `${directory}/disk-${position}.raw`;
     await (await open(file, "a")).close();
     await truncate(file, sizeBytes);
-    labDisks.push({ file, serial, sectorBytes });
+    labDisks.push({ file, serial, sectorBytes, bus });
   }
   const hardware: ServerHardware = { name, directory, disks: labDisks, memoryMiB };
   const machines = new Set<Machine>();

@@ -1,4 +1,4 @@
-import type { Firmware } from "../../lab/hardware.ts";
+import type { Firmware, LabDisk } from "../../lab/hardware.ts";
 
 /** One server of the matrix: what is installed, over what, and which boots it has to stand. */
 export interface BootCase {
@@ -9,6 +9,12 @@ export interface BootCase {
   /** A disk more, which the job does not take. */
   spareDisk?: true;
   sectorBytes?: 4096;
+  /** Default: SCSI. */
+  bus?: LabDisk["bus"];
+  /** Of each disk. Default: 5 GiB. */
+  diskBytes?: number;
+  /** Default: `signatures`. */
+  wipeDepth?: string;
   storage: unknown;
   /** What the disks hold before: a kind of make-dirty.sh. */
   over: string;
@@ -80,5 +86,29 @@ export const bootCases: readonly BootCase[] = [
   {
     ...{ name: "raid1-4kn", title: "`raid1`, sectors of 4096 bytes", disks: 2, sectorBytes: 4096, storage: "raid1" },
     ...{ over: "blank", root: /^\/dev\/md\w+ ext4$/, firmware: ["uefi"], redundant: true },
+  },
+  {
+    ...{ name: "raid1-nvme", title: "`raid1` on NVMe, erased by Format NVM", disks: 2, bus: "nvme", storage: "raid1" },
+    ...{ wipeDepth: "secure", over: "nvme-md-active", root: /^\/dev\/md\w+ ext4$/, firmware: both, redundant: true },
+  },
+  {
+    ...{
+      name: "large",
+      title: "a virtio disk of 3 TiB, / beyond 2 TiB",
+      disks: 1,
+      bus: "virtio",
+      diskBytes: 3 * 2 ** 40,
+    },
+    storage: {
+      partitions: [
+        { name: "archive", size: "2.2 TiB" },
+        { name: "root", size: "rest" },
+      ],
+      filesystems: [
+        { on: "archive", type: "xfs", mount: "/srv" },
+        { on: "root", type: "ext4", mount: "/" },
+      ],
+    },
+    ...{ over: "blank", root: /^\/dev\/vda\d ext4$/, firmware: both, redundant: false },
   },
 ];

@@ -18,7 +18,7 @@ import { reinstallBootLoaders } from "./reinstall.ts";
  */
 let stage: Stage;
 
-const gibibyte = 2 ** 30;
+const defaultDiskBytes = 5 * 2 ** 30;
 const bootLimitMs = 15 * 60_000;
 
 beforeAll(async () => {
@@ -94,16 +94,17 @@ interface Instance {
 }
 
 async function install(bootCase: BootCase, instance: Instance): Promise<Server> {
-  const { name, disks, spareDisk, sectorBytes, storage, over } = bootCase;
+  const { name, disks, spareDisk, sectorBytes, bus, diskBytes = defaultDiskBytes, storage, over } = bootCase;
+  const { wipeDepth: depth = "signatures" } = bootCase;
   const serials = Array.from({ length: disks }, (_, position) => `LAB${position}`);
   const all = [...serials, ...(spareDisk ? ["SPARE"] : [])];
   const server = await stage.makeServer(
     name,
-    all.map((serial) => ({ serial, sizeBytes: 5 * gibibyte, ...(sectorBytes && { sectorBytes }) })),
+    all.map((serial) => ({ serial, sizeBytes: diskBytes, ...(sectorBytes && { sectorBytes }), ...(bus && { bus }) })),
   );
   const { job, files } = await stage.makeJob(instance, "file:///srv/mirror");
   const installation = {
-    job: { ...job, storage, disks: { count: disks, match: { serial: serials } }, wipe: { held: "take-apart" } },
+    job: { ...job, storage, disks: { count: disks, match: { serial: serials } }, wipe: { held: "take-apart", depth } },
     files: { ...files, passphrase, "labels.mjs": labelsProgram, ...staleConfigDrive },
     prefix: ["/root/make-dirty", over],
     rescueFiles: { "/root/make-dirty": await readFile(new URL("./make-dirty.sh", import.meta.url), "utf8") },
@@ -139,7 +140,7 @@ async function inspect(
     "findmnt --noheadings --raw --output SOURCE,FSTYPE /",
     "test -d /sys/firmware/efi && echo uefi || echo bios",
     "sudo cat /var/lib/cloud/data/instance-id",
-    "cat /sys/block/sda/queue/logical_block_size",
+    "lsblk --nodeps --noheadings --output LOG-SEC | sort --unique | tr --delete ' '",
     "grep -c '\\[.*_.*\\]$' /proc/mdstat",
     "systemctl list-units --failed --plain --no-legend",
   ];

@@ -21,6 +21,12 @@ make() {
     mkfs.vfat -n config-2 /dev/sdc
     mcopy -i /dev/sdc -s /root/job/old/openstack ::
     ;;
+  nvme-md-active)
+    table /dev/nvme0n1 /dev/nvme1n1
+    create /dev/md/old --level=1 --raid-devices=2 --metadata=1.2 --assume-clean /dev/nvme0n1p1 /dev/nvme1n1p1
+    mkfs.ext4 -q /dev/md/old
+    mount /dev/md/old /mnt/old
+    ;;
   # Named as the preset's own, one of its volumes mounted.
   lvm-of-our-name)
     table /dev/sda /dev/sdb
