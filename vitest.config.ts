@@ -7,7 +7,16 @@ export default defineConfig({
   test: {
     reporters: ["default", "./test/closing-line.ts"],
     projects: [
-      { test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**"], testTimeout: 60_000 } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**"],
+          testTimeout: 60_000,
+          // Many of them wait for a server or a program: vitest's default leaves a processor to other things.
+          maxWorkers: "100%",
+        },
+      },
       { test: { name: "lab", include: ["test/e2e/*.test.ts"], ...booting } },
       { test: { name: "matrix", include: ["test/e2e/matrix/*.test.ts"], ...booting } },
     ],
