@@ -1,4 +1,4 @@
-import { type Emit, eventSchema, note } from "../../common/event.ts";
+import { type Emit, type Event, eventSchema, note } from "../../common/event.ts";
 import { build, findImage, loadCatalog } from "../../factory/index.ts";
 import { type Published, publish, type Store } from "../../mirror/index.ts";
 import type { Firmware } from "../lab/hardware.ts";
@@ -51,6 +51,8 @@ export interface InstallationRun {
   firmware?: Firmware;
   /** Cuts the power when it fires. */
   signal?: AbortSignal;
+  /** The server stands still while the promise, if it gives one for an event, is not settled. Wants `firmware`. */
+  holdAt?: (event: Event) => Promise<void> | undefined;
 }
 
 export interface InstallationOutcome {
@@ -74,6 +76,7 @@ export async function installServer(
     rescueFiles = {},
     firmware = (await areProcessesCostly()) ? "bios" : undefined,
     signal,
+    holdAt,
   } = installation;
   const messages: string[] = [];
   const rescue = {
@@ -86,6 +89,12 @@ export async function installServer(
     shares,
     timeoutMs: 25 * 60_000,
     ...(signal && { signal }),
+    ...(holdAt && {
+      holdAt: (line: string) => {
+        const event = parseEvent(line);
+        return event && holdAt(event);
+      },
+    }),
     onLine: (line: string) => {
       const event = parseEvent(line);
       if (event) return emit(event);

@@ -20,6 +20,9 @@ export interface Machine extends AsyncDisposable {
   answer(question: RegExp, text: string, timeoutMs: number): Promise<void>;
   /** Console lines as they come, until the machine is off. */
   watch(onLine: (line: string) => void): void;
+  /** Stops its clock: it does nothing and notices nothing. For machines of one process, which QEMU's are. */
+  pause(): void;
+  resume(): void;
   /** Pulls the plug: what the machine had not yet written to its disks is lost. */
   cut(): Promise<void>;
 }
@@ -96,6 +99,8 @@ export function startMachine({ name, program, args, logFile, env }: MachineProce
       child.stdin.once("error", () => {});
       child.stdin.write(`${text}\n`);
     },
+    pause: () => void child.kill("SIGSTOP"),
+    resume: () => void child.kill("SIGCONT"),
     async cut() {
       child.kill("SIGKILL");
       await exit;

@@ -3,6 +3,8 @@ import type { Machine } from "./machine.ts";
 export interface CommandOptions {
   /** The command's own output, without the kernel's. */
   onLine?: (line: string) => void;
+  /** The machine stands still while the promise, if it gives one for a line, is not settled (QEMU's machines alone). */
+  holdAt?: (line: string) => Promise<void> | undefined;
   timeoutMs: number;
   /** Cuts the power when it fires. */
   signal?: AbortSignal;
@@ -20,8 +22,18 @@ export interface CommandResult {
  * @throws Error when the server is still on after the time limit; it is cut then
  */
 export async function followCommand(machine: Machine, options: CommandOptions): Promise<CommandResult> {
-  const { onLine, timeoutMs, signal } = options;
+  const { onLine, holdAt, timeoutMs, signal } = options;
   const lines: string[] = [];
+  const held: Promise<void>[] = [];
+  let holding = 0;
+  const hold = async (work: Promise<void>) => {
+    holding += 1;
+    machine.pause();
+    await work.finally(() => {
+      holding -= 1;
+      if (holding === 0) machine.resume();
+    });
+  };
   let started = false;
   let exitCode: number | undefined;
   machine.watch((line) => {
@@ -31,6 +43,8 @@ export async function followCommand(machine: Machine, options: CommandOptions): 
     else if (started && exitCode === undefined) {
       lines.push(line);
       onLine?.(line);
+      const work = holdAt?.(line);
+      if (work) held.push(hold(work));
     }
   });
   let late = false;
@@ -43,6 +57,7 @@ export async function followCommand(machine: Machine, options: CommandOptions): 
   if (signal?.aborted) cut();
   try {
     await machine.exit;
+    await Promise.all(held);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", cut);
