@@ -15,23 +15,30 @@ tree() {
   done
   cd /
 }
+# Which of them is sda changes from start to start.
+disk() { readlink -f /dev/disk/by-id/scsi-0QEMU_QEMU_HARDDISK_"$1"; }
 udevadm settle
-grep -q '^md' /proc/mdstat || mdadm --assemble --readonly /dev/md/root /dev/sda4 /dev/sdb4
+grep -q '^md' /proc/mdstat || mdadm --assemble --readonly /dev/md/root "$(disk LAB0)4" "$(disk LAB1)4"
 udevadm settle
-for disk in sda sdb; do
-  sfdisk --dump /dev/$disk | sed 's/^device:.*//'
-  for part in 1 2 3; do printf '%s%s ' "$disk" "$part"; blkid -p -o export -s LABEL -s UUID -s TYPE /dev/$disk$part | tr '\\n' ' '; echo; done
-  sha256sum </dev/\${disk}1
-  sha256sum </dev/\${disk}3
-  mdadm --examine --export /dev/\${disk}4 | grep -E '^MD_(LEVEL|DEVICES|UUID|NAME|METADATA|ARRAY_SIZE)'
+for serial in LAB0 LAB1; do
+  disk=$(disk $serial)
+  sfdisk --dump "$disk" | sed "s/^device:.*//; s|^$disk|$serial-|"
+  for part in 1 2 3; do
+    printf '%s-%s ' "$serial" "$part"
+    blkid -p -o export -s LABEL -s UUID -s TYPE "$disk$part" | sed '/^DEVNAME=/d' | tr '\\n' ' '
+    echo
+  done
+  sha256sum <"\${disk}1"
+  sha256sum <"\${disk}3"
+  mdadm --examine --export "\${disk}4" | grep -E '^MD_(LEVEL|DEVICES|UUID|NAME|METADATA|ARRAY_SIZE)'
 done
 mkdir -p /mnt/root /mnt/esp
 mount -o ro "$(ls /dev/md[0-9]* | head -n 1)" /mnt/root
 tree /mnt/root root
 umount /mnt/root
-for disk in sda sdb; do
-  mount -t vfat -o ro "/dev/\${disk}2" /mnt/esp
-  tree /mnt/esp "$disk"
+for serial in LAB0 LAB1; do
+  mount -t vfat -o ro "$(disk $serial)2" /mnt/esp
+  tree /mnt/esp "$serial"
   umount /mnt/esp
 done
 `;
