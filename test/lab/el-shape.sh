@@ -84,14 +84,14 @@ initrd /boot/initramfs-$kernel.img
 options $options
 grub_class rhel
 END
-  # GRUB's menu is made of the entries.
+  # GRUB's menu is made of the entries. Red Hat's GRUB finds them in /boot of the root file system by itself.
   cat >"$root/etc/grub.d/10_linux" <<'END'
 #!/bin/sh
 set -e
 . /usr/share/grub/grub-mkconfig_lib
 prepare_grub_to_access_device "$(grub-probe --target=device /boot)"
 echo "insmod blsuki"
-echo "blscfg"
+echo "blscfg --path $(grub-mkrelpath /boot/loader/entries)/"
 END
   # As Red Hat's 20-grub.install does it.
   cat >"$root/usr/lib/kernel/install.d/20-grub.install" <<'END'
