@@ -2,7 +2,7 @@ import { type Emit, type Event, eventSchema, note } from "../../common/event.ts"
 import { build, findImage, loadCatalog } from "../../factory/index.ts";
 import { type Published, publish, type Store } from "../../mirror/index.ts";
 import type { Firmware } from "../lab/hardware.ts";
-import { areProcessesCostly } from "../lab/process-cost.ts";
+import { runQuickest } from "../lab/run-quickest.ts";
 import type { Server } from "../lab/server.ts";
 import { buildVendorImage, type VendorImageKind } from "../lab/vendor-image.ts";
 import { buildCachedParts, openStage, type Stage } from "./stage.ts";
@@ -74,7 +74,7 @@ export async function installServer(
     shares = {},
     prefix = [],
     rescueFiles = {},
-    firmware = (await areProcessesCostly()) ? "bios" : undefined,
+    firmware,
     signal,
     holdAt,
   } = installation;
@@ -105,7 +105,7 @@ export async function installServer(
   };
   const { exitCode } = await (firmware
     ? server.bootRescue({ ...rescue, firmware })
-    : server.runRescue({ ...rescue, hostPorts }));
+    : runQuickest(server, { ...rescue, hostPorts }));
   return { exitCode, messages };
 }
 

@@ -24,20 +24,18 @@ export interface ServerOptions {
   memoryMiB: number;
 }
 
-type RescueRun = RescueCommand & CommandOptions;
+export interface RescueRun extends RescueCommand, CommandOptions {
+  /** What it may reach at 10.0.2.2. QEMU lets it reach all of the host's ports. */
+  hostPorts?: readonly number[];
+}
 
 /** A server that does not exist: blank disks, a plug, a console. Everything it runs ends with it. */
 export interface Server extends AsyncDisposable {
   readonly hardware: ServerHardware;
-  /**
-   * Runs a command in the rescue system the quick way (User Mode Linux). `hostPorts`: what it may reach at 10.0.2.2.
-   */
-  runRescue(options: RescueRun & { hostPorts?: readonly number[] }): Promise<CommandResult>;
-  /**
-   * The same in QEMU, with firmware: the reference, several times slower. All of the host's ports are reachable at
-   * 10.0.2.2.
-   */
-  bootRescue(options: RescueRun & { firmware: Firmware }): Promise<CommandResult>;
+  /** Runs a command in the rescue system in User Mode Linux: several times quicker, where processes are cheap. */
+  runRescue(options: RescueRun): Promise<CommandResult>;
+  /** The same in QEMU, with firmware: the reference. */
+  bootRescue(options: Omit<RescueRun, "hostPorts"> & { firmware: Firmware }): Promise<CommandResult>;
   /** Starts the server from its own disks, in QEMU. */
   boot(options: BootOptions): Promise<BootedServer>;
 }

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { publishTree } from "../../bench/publish-tree.ts";
 import { latestTime } from "../../factory/rich-tree.ts";
 import { bundle } from "../../lab/bundle.ts";
+import { runQuickest } from "../../lab/run-quickest.ts";
 import { createServer } from "../../lab/server.ts";
 import { sampleBytes, sha256 } from "../../mirror/sample-image.ts";
 import { startFaultyMirror } from "./faulty-mirror.ts";
@@ -49,7 +50,7 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 async function installFaulty(server: string, input: FaultInput, port: number): Promise<FaultOutcome[]> {
   const place = `${directory}/${server}`;
   await using started = await createServer({ name: server, directory: place, disks: [], memoryMiB: 1536 });
-  const { lines, exitCode } = await started.runRescue({
+  const { lines, exitCode } = await runQuickest(started, {
     command: ["/usr/bin/node", "/root/job/faults.mjs"],
     files: {
       "/root/job/faults.mjs": await bundle({ entryPoints: [program.pathname] }),
@@ -57,7 +58,7 @@ async function installFaulty(server: string, input: FaultInput, port: number): P
       "/etc/udev/rules.d/62-faults.rules": nameRules,
     },
     hostPorts: [port],
-    timeoutMs: 25 * 60_000,
+    timeoutMs: 50 * 60_000,
   });
   if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
   return lines.filter((line) => line.startsWith("{")).map((line): FaultOutcome => JSON.parse(line));

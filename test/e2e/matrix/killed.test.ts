@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { run } from "../../../common/run.ts";
 import { openStore, publish } from "../../../mirror/index.ts";
 import { bundle } from "../../lab/bundle.ts";
+import { runQuickest } from "../../lab/run-quickest.ts";
 import { createServer, type Server } from "../../lab/server.ts";
 import { makeSampleImage, sha256, writeSampleImage } from "../../mirror/sample-image.ts";
 import { newMirror } from "../../mirror/trust/new-mirror.ts";
@@ -60,7 +61,7 @@ async function runProgram(name: string, program: URL, args: readonly string[]): 
     instance: { hostname: "web-1" },
     after: "nothing",
   };
-  const { lines, exitCode } = await server.runRescue({
+  const { lines, exitCode } = await runQuickest(server, {
     command: ["/usr/bin/node", "/root/job/program.mjs", ...args],
     files: {
       "/root/job/program.mjs": await bundle({ entryPoints: [program.pathname] }),
@@ -68,7 +69,7 @@ async function runProgram(name: string, program: URL, args: readonly string[]): 
       "/root/job/mirror-root.json": mirrorRoot,
     },
     shares: { "/srv/mirror": `${directory}/mirror` },
-    timeoutMs: 28 * 60_000,
+    timeoutMs: 100 * 60_000,
   });
   if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
   transcripts.set(name, lines);
