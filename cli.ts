@@ -7,8 +7,10 @@ import { addFactoryCommands } from "./factory/commands.ts";
 import { openOwnImage } from "./factory/own-image.ts";
 import { addInstallerCommands } from "./installer/commands.ts";
 import { addPhoneHomeCommands } from "./installer/phone-home/commands.ts";
+import { addQualifyCommand } from "./installer/qualify/command.ts";
 import { addMirrorCommands } from "./mirror/commands.ts";
 import { manifestSchema } from "./mirror/manifest.ts";
+import { qualificationReportSchema } from "./mirror/qualification/report.ts";
 import { addTrustCommands } from "./mirror/trust/commands.ts";
 
 const program = addGlobalOptions(new Command("metalcast"))
@@ -31,6 +33,7 @@ addMirrorCommands(program);
 addTrustCommands(program);
 addInstallerCommands(program, { openOwnImage });
 addPhoneHomeCommands(program);
-addSchemaCommand(program, { event: eventSchema, manifest: manifestSchema });
+addQualifyCommand(program);
+addSchemaCommand(program, { event: eventSchema, manifest: manifestSchema, report: qualificationReportSchema });
 
 process.exitCode = await runCommandLine(program, process.argv.slice(2));

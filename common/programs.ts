@@ -78,7 +78,8 @@ export function missingPrograms(programs: readonly string[], doing: string): Fai
   });
 }
 
-function isInstalled(program: string): Promise<boolean> {
+/** Whether a program is in one of the folders where every command is looked for. */
+export function isInstalled(program: string): Promise<boolean> {
   const attempts = programFolders.map((folder) => access(join(folder, program), constants.X_OK));
   return Promise.any(attempts).then(
     () => true,

@@ -15,6 +15,7 @@ import { systemGroup } from "./disk-request.ts";
 import type { Disk, Hardware } from "./hardware.ts";
 import { hookSteps } from "./hooks/plan-hooks.ts";
 import type { HookPoint } from "./hooks/settings.ts";
+import { imageFile } from "./image-file.ts";
 import type { Job } from "./job.ts";
 import { labelDisks } from "./label-disk.ts";
 import { phoneHomeFiles } from "./phone-home/files.ts";
@@ -130,7 +131,7 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
       ...hooks("afterPartitioning"),
       configDriveStep(job, layout, configDrive),
       layStep(image, layout),
-      configureStep(job, boot, family, instanceUuid, seeded),
+      configureStep(job, image, boot, family, instanceUuid, seeded),
       ...hooks("afterLaying"),
       ...bootSteps.slice(0, loaders),
       ...hooks("beforeReboot"),
@@ -238,6 +239,7 @@ function layStep({ facts, content }: PlannableImage, { filesystems, esps }: Layo
 
 function configureStep(
   { instance, phoneHome }: Job,
+  image: PlannableImage,
   boot: BootContext,
   family: Family,
   instanceUuid: string,
@@ -254,6 +256,7 @@ function configureStep(
       ...family.files(boot),
       ...networkConfigFiles(instance.network),
       ...seeded.files,
+      imageFile(image),
       ...(phoneHome ? phoneHomeFiles({ ...phoneHome, instanceUuid }) : []),
     ],
   };

@@ -11,6 +11,8 @@ export {
   type Arch,
   type Frame,
   type ImageFacts,
+  imageNameSchema,
+  imageVersionSchema,
   type Manifest,
   manifestSchema,
   parseManifest,
@@ -25,6 +27,17 @@ export { type PagesOptions, writePages } from "./page/write-pages.ts";
 export { type Promoted, type PromoteOptions, promote } from "./promote.ts";
 export { type PrunedVersion, type PruneOptions, prune } from "./prune.ts";
 export { type Published, type PublishOptions, publish } from "./publish.ts";
+export {
+  hardwareName,
+  type Limit,
+  type Measurement,
+  type QualificationReport,
+  type QualifiedHost,
+  type QualifiedImage,
+  type QualifiedItem,
+  qualificationReportSchema,
+  type Series,
+} from "./qualification/report.ts";
 export { formatReference, type ImageReference, parseReference } from "./reference.ts";
 export { type ResolvedImage, resolveImage } from "./resolve.ts";
 export { type Retired, type RetireOptions, retire } from "./retire.ts";

@@ -1,8 +1,8 @@
+import { type Html, html } from "../../common/html.ts";
 import { formatSize } from "../../common/units.ts";
 import { archiveName, type Manifest } from "../manifest.ts";
 import { defaultChannel } from "../reference.ts";
 import type { ImageContents, VersionContents } from "./contents.ts";
-import { type Html, html } from "./html.ts";
 
 /** As the system calls itself (os-release(5)): `Debian GNU/Linux 12 (bookworm)`. */
 export function systemName({ osRelease, name }: Manifest): string {

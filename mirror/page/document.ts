@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { Html, html } from "./html.ts";
+import { Html, html } from "../../common/html.ts";
 import { script } from "./script.ts";
 import { style } from "./style.ts";
 

@@ -1,10 +1,10 @@
+import { type Html, html, linkTo } from "../../common/html.ts";
 import { formatSize } from "../../common/units.ts";
 import { archiveName, type Manifest } from "../manifest.ts";
 import { defaultChannel } from "../reference.ts";
 import type { ImageContents, MirrorContents, VersionContents } from "./contents.ts";
 import { channelsOf, dateOf, downloadSize, firmwareNames, systemName, verification } from "./describe.ts";
 import { renderDocument } from "./document.ts";
-import { type Html, html, linkTo } from "./html.ts";
 import { renderInstallation } from "./install-snippet.ts";
 
 /** From `images/<name>/<arch>/` to where all keys begin. */

@@ -1,9 +1,9 @@
+import { type Html, html } from "../../common/html.ts";
 import { formatSize } from "../../common/units.ts";
 import { defaultChannel } from "../reference.ts";
 import type { ImageContents, MirrorContents, VersionContents } from "./contents.ts";
 import { channelsOf, dateOf, downloadSize, firmwareNames, leadingVersion, systemName } from "./describe.ts";
 import { renderDocument } from "./document.ts";
-import { type Html, html } from "./html.ts";
 
 /** All images of a mirror, to look through and to search. */
 export function renderIndexPage({ updatedAt, images }: MirrorContents, title: string): Uint8Array {

@@ -1,7 +1,7 @@
+import { type Html, html } from "../../common/html.ts";
 import { formatReference } from "../reference.ts";
 import type { ImageContents } from "./contents.ts";
 import { channelsOf, leadingVersion } from "./describe.ts";
-import { type Html, html } from "./html.ts";
 
 /** Where an address must stand, and the page's own is not known before it is looked at. */
 const placeholder = "https://mirror.example.net";

@@ -1,12 +1,13 @@
 #!/bin/sh
-# Installs what the lab, the tests and the demo need on a Debian 12 machine. Does nothing, quickly, where all is there.
+# prepare.sh [PACKAGE...]: installs what the lab, the tests and the demo need on a Debian 12 machine, and these packages.
+# Does nothing, quickly, where all is there.
 set -eu
 cd "$(dirname "$0")/../.."
 
-packages="acl attr btrfs-progs busybox-static chromium cloud-init cpio curl db5.3-util dosfstools e2fsprogs efibootmgr fdisk fonts-dejavu-core gdisk gnupg gpgv grub-common iproute2 kmod
+packages="acl attr btrfs-progs busybox-static chromium cloud-init cpio curl db5.3-util dosfstools e2fsprogs efibootmgr fdisk fio fonts-dejavu-core gdisk gnupg gpgv grub-common iperf3 iproute2 iputils-ping kmod
   libcap2-bin lvm2 lz4 mdadm mmdebstrap mount mtools nginx-light openssh-client openssh-server openssl ovmf packer procps python3
-  qemu-system-x86 qemu-utils rpm rsync shellcheck socat systemd tcc time udev user-mode-linux util-linux xfsprogs xorriso
-  xz-utils zstd"
+  qemu-system-x86 qemu-utils rpm rsync shellcheck smartmontools socat stress-ng systemd tcc time udev user-mode-linux util-linux xfsprogs xorriso
+  xz-utils zstd $*"
 
 fail() {
   echo "prepare: $1" >&2
