@@ -13,6 +13,7 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**"],
           testTimeout: 60_000,
+          hookTimeout: 60_000,
           // Many of them wait for a server or a program: vitest's default leaves a processor to other things.
           maxWorkers: "100%",
         },
