@@ -14,8 +14,6 @@ export default defineConfig({
           exclude: ["test/e2e/**"],
           testTimeout: 60_000,
           hookTimeout: 60_000,
-          // Many of them wait for a server or a program: vitest's default leaves a processor to other things.
-          maxWorkers: "100%",
         },
       },
       { test: { name: "lab", include: ["test/e2e/*.test.ts"], ...booting } },
