@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { Failure, type FailureKind } from "../../common/failure.ts";
+import { parseJson } from "../../common/parse-json.ts";
 
 export interface ExchangeOptions<Body> {
   method?: "GET" | "POST" | "PUT" | "DELETE";
@@ -127,14 +128,6 @@ async function readText(response: Response, doing: string): Promise<string> {
     throw unreachable(doing, response.url, error);
   }
   return Buffer.concat(chunks).toString("utf8");
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function shorten(text: string): string {

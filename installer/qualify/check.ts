@@ -44,9 +44,13 @@ interface Measured {
   oneOf?: readonly string[] | undefined;
 }
 
-/** One thing measured, held against its limit where there is one. */
-export function measure(name: string, value: number | string, about: Measured = {}): Measurement {
+/**
+ * One thing measured, held against its limit where there is one.
+ * @param found undefined: nothing tells it, which keeps no limit
+ */
+export function measure(name: string, found: number | string | undefined, about: Measured = {}): Measurement {
   const { subject, unit, min, max, oneOf } = about;
+  const value = typeof found === "number" && !Number.isFinite(found) ? unknown : (found ?? unknown);
   const limit: Limit = {
     ...(min !== undefined && { min }),
     ...(max !== undefined && { max }),
@@ -56,13 +60,15 @@ export function measure(name: string, value: number | string, about: Measured = 
     name,
     ...(subject !== undefined && { subject }),
     value: typeof value === "number" ? round(value) : value,
-    ...(unit !== undefined && { unit }),
+    ...(unit !== undefined && typeof value === "number" && { unit }),
     ...(Object.keys(limit).length > 0 && { limit }),
     ok: isWithin(value, limit),
   };
 }
 
-/** A number that is none (NaN) is within no limit. */
+const unknown = "unknown";
+
+/** What is no number is within no limit of numbers. */
 function isWithin(value: number | string, { min, max, oneOf }: Limit): boolean {
   if (oneOf) return oneOf.includes(String(value));
   if (min === undefined && max === undefined) return true;
@@ -70,7 +76,7 @@ function isWithin(value: number | string, { min, max, oneOf }: Limit): boolean {
 }
 
 function round(value: number): number {
-  return Number.isFinite(value) ? Number(value.toPrecision(6)) : -1;
+  return Number(value.toPrecision(6));
 }
 
 /** What is wrong with a measurement, for people: "read-throughput of /srv is 12 MB/s, at least 50 expected". */

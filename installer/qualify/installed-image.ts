@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Failure } from "../../common/failure.ts";
+import { parseJson } from "../../common/parse-json.ts";
 import { parseReference, type QualifiedImage } from "../../mirror/index.ts";
 import { installedImagePath, installedImageSchema } from "../image-file.ts";
 
@@ -21,20 +22,14 @@ export async function findInstalledImage(reference?: string): Promise<QualifiedI
 }
 
 async function readLeft(): Promise<QualifiedImage | undefined> {
-  const text = await readFile(installedImagePath, "utf8").catch(() => undefined);
+  const text = await readFile(installedImagePath, "utf8").catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ENOENT") throw unclear(`${installedImagePath} cannot be read: ${error.message}`);
+  });
   if (text === undefined) return undefined;
   const parsed = installedImageSchema.safeParse(parseJson(text));
   if (!parsed.success) throw unclear(`${installedImagePath} is not as an installation writes it`);
   const { name, version, manifestSha256 } = parsed.data;
   return { name, arch, version, ...(manifestSha256 !== undefined && { manifestSha256 }) };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function unclear(reason: string): Failure {

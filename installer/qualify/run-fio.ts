@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Failure } from "../../common/failure.ts";
+import { parseJson } from "../../common/parse-json.ts";
 import { run } from "../../common/run.ts";
 
 const side = z.object({
@@ -17,7 +18,7 @@ export interface Throughput {
   megabytesPerSecond: number;
   operationsPerSecond: number;
   /** The 99th percentile, from the request to its end. */
-  latencyMs: number;
+  latencyMs: number | undefined;
 }
 
 interface FioResult {
@@ -58,17 +59,10 @@ export function readFio(text: string): FioResult {
 }
 
 function describe({ bw_bytes, iops, clat_ns }: z.infer<typeof side>): Throughput {
+  const latencyNs = clat_ns.percentile?.["99.000000"];
   return {
     megabytesPerSecond: bw_bytes / 1e6,
     operationsPerSecond: iops,
-    latencyMs: (clat_ns.percentile?.["99.000000"] ?? 0) / 1e6,
+    latencyMs: latencyNs === undefined ? undefined : latencyNs / 1e6,
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import type { Measurement, Series } from "../../../mirror/index.ts";
 import { type Check, measure } from "../check.ts";
 import type { Settings } from "../profile.ts";
 import { runStress } from "../run-stress.ts";
@@ -26,28 +27,28 @@ export const compute: Check<Settings<"compute">> = {
       series: [...warm.series, ...frequencies],
       measurements: [
         measure("processors", count),
-        ...(result.operationsPerSecond === undefined
-          ? []
-          : [measure("operations", result.operationsPerSecond, { unit: "1/s" })]),
-        ...warm.series.map(({ name, points }) =>
-          measure("temperature-max", highest(points), { subject: name, unit: "°C", max: maxTemperature }),
-        ),
-        ...frequencies
-          .filter(({ name }) => name === "slowest")
-          .map(({ points }) =>
-            measure("frequency-min", Math.min(...points.map(([, value]) => value)), {
-              unit: "MHz",
-              min: minFrequencyMhz,
-            }),
-          ),
-        ...(throttled === undefined
-          ? []
-          : [measure("throttled", throttled - (throttledBefore ?? 0), { unit: "times", max: maxThrottled })]),
+        measure("operations", result.operationsPerSecond, { unit: "1/s" }),
+        ...measureTemperatures(warm.series, maxTemperature),
+        measure("frequency-min", slowest(frequencies), { unit: "MHz", min: minFrequencyMhz }),
+        measure("throttled", difference(throttledBefore, throttled), { unit: "times", max: maxThrottled }),
       ],
     };
   },
 };
 
-function highest(points: readonly (readonly [number, number])[]): number {
-  return Math.max(...points.map(([, value]) => value));
+/** The highest of each sensor; without any, one that is unknown. */
+export function measureTemperatures(sensors: readonly Series[], max: number | undefined): Measurement[] {
+  if (sensors.length === 0) return [measure("temperature-max", undefined, { unit: "°C", max })];
+  return sensors.map(({ name, points }) =>
+    measure("temperature-max", Math.max(...points.map(([, value]) => value)), { subject: name, unit: "°C", max }),
+  );
+}
+
+function slowest(frequencies: readonly Series[]): number | undefined {
+  const points = frequencies.find(({ name }) => name === "slowest")?.points;
+  return points && Math.min(...points.map(([, value]) => value));
+}
+
+function difference(before: number | undefined, after: number | undefined): number | undefined {
+  return before === undefined || after === undefined ? undefined : after - before;
 }

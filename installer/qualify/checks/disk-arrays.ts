@@ -18,9 +18,7 @@ export const diskArrays: Check<Settings<"disk-arrays">> = {
       const level = await readWord(`${folder}/level`);
       // Others have nothing that could be missing or differ: raid0, linear, a container.
       if (!/^raid(?:1|4|5|6|10)$/.test(level)) continue;
-      measurements.push(
-        measure("missing-members", (await readNumber(`${folder}/degraded`)) ?? 0, { subject: name, max: 0 }),
-      );
+      measurements.push(measure("missing-members", await readNumber(`${folder}/degraded`), { subject: name, max: 0 }));
       if (!check) continue;
       context.say(`${name}: compare its members`);
       const mismatches = await compareMembers(folder, context);

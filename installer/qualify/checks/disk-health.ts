@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { parseJson } from "../../../common/parse-json.ts";
 import { run } from "../../../common/run.ts";
 import { discoverDisks } from "../../hardware.ts";
 import { type Check, measure } from "../check.ts";
@@ -37,9 +38,7 @@ export const diskHealth: Check<Settings<"disk-health">> = {
         measurements.push(measure(dashed[name], value, { subject, max }));
         measurements.push(measure(`new-${dashed[name]}`, value - (former?.[name] ?? value), { subject, max: 0 }));
       }
-      if (health.temperature !== undefined) {
-        measurements.push(measure("temperature", health.temperature, { subject, unit: "°C", max: maxTemperature }));
-      }
+      measurements.push(measure("temperature", health.temperature, { subject, unit: "°C", max: maxTemperature }));
     }
     return { measurements };
   },
@@ -91,12 +90,4 @@ export function readHealth(text: string): Health | undefined {
     mediaErrors: nvme_smart_health_information_log?.media_errors,
     temperature: temperature?.current,
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -130,6 +130,8 @@ async function exercise(
     const latency = measure(`${name}-latency`, speed.latencyMs, { subject, unit: "ms", max: settings.maxLatencyMs });
     return [measure(name, value, { subject, unit, min }), ...(unit === "1/s" ? [latency] : [])];
   });
+  // Without any, the kernel's complaints are not heard.
+  measurements.push(measure("disks", disks.join(" ") || undefined, { subject }));
   return { measurements, series: series.map((one) => ({ ...one, name: `${one.name} of ${subject}` })), problems };
 }
 

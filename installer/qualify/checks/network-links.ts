@@ -30,9 +30,7 @@ export const networkLinks: Check<Settings<"network-links">> = {
       measurements.push(
         measure("link", isUp ? "up" : "down", { subject, oneOf: ["up"] }),
         // Virtual cards do not tell: -1, or an error.
-        speed !== undefined && speed >= 0
-          ? measure("speed", speed, { subject, unit: "Mbit/s", min: minSpeedMbps })
-          : measure("speed", "unknown", { subject, min: minSpeedMbps }),
+        measure("speed", speed === -1 ? undefined : speed, { subject, unit: "Mbit/s", min: minSpeedMbps }),
         measure("new-errors", (await countErrors(name)) - (before.get(name) ?? 0), { subject, max: maxNewErrors }),
         ...(duplex === "" || duplex === "unknown" ? [] : [measure("duplex", duplex, { subject, oneOf: ["full"] })]),
       );

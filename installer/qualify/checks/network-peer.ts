@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { Failure } from "../../../common/failure.ts";
+import { parseJson } from "../../../common/parse-json.ts";
 import { run } from "../../../common/run.ts";
 import { type Check, measure } from "../check.ts";
 import type { Settings } from "../profile.ts";
@@ -31,9 +32,7 @@ export const networkPeer: Check<Settings<"network-peer">> = {
         measure("throughput", throughput.megabits, { subject, unit: "Mbit/s", min: limits.minThroughputMbps }),
         measure("retransmits", throughput.retransmits, { subject }),
         measure("loss", loss.lossPercent, { subject, unit: "%", max: limits.maxLossPercent }),
-        ...(loss.roundTripMs === undefined
-          ? []
-          : [measure("round-trip", loss.roundTripMs, { subject, unit: "ms", max: limits.maxRoundTripMs })]),
+        measure("round-trip", loss.roundTripMs, { subject, unit: "ms", max: limits.maxRoundTripMs }),
         ...(whole === undefined
           ? []
           : [
@@ -75,7 +74,7 @@ const iperfSchema = z.object({
 
 interface Throughput {
   megabits: number;
-  retransmits: number;
+  retransmits: number | undefined;
   points: [number, number][];
   problem?: string;
 }
@@ -105,16 +104,8 @@ export function readIperf(text: string): Throughput {
   const { error, intervals, end } = parsed.data;
   return {
     megabits: (end.sum_received?.bits_per_second ?? 0) / 1e6,
-    retransmits: end.sum_sent?.retransmits ?? 0,
+    retransmits: end.sum_sent?.retransmits,
     points: intervals.map(({ sum }) => [Number(sum.end.toFixed(1)), sum.bits_per_second / 1e6]),
     ...(error !== undefined && { problem: `iperf3: ${error}` }),
   };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

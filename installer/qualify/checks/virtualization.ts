@@ -73,7 +73,8 @@ async function startGuest(
       killSignal: "SIGKILL",
       onLine: (line) => line.includes(guestLine) && seen.abort(),
     });
-    return { outcome: "ended without a word", seconds: seconds() };
+    // It may have ended by itself before it was ended.
+    return { outcome: seen.signal.aborted ? "started" : "ended without a word", seconds: seconds() };
   } catch (error) {
     signal.throwIfAborted();
     if (seen.signal.aborted) return { outcome: "started", seconds: seconds() };

@@ -3,10 +3,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { complain, measure } from "../../../installer/qualify/check.ts";
+import { measureTemperatures } from "../../../installer/qualify/checks/compute.ts";
 import { digestProfile, loadProfile, profileSchema } from "../../../installer/qualify/profile.ts";
 import { renderReport } from "../../../installer/qualify/render-report.ts";
 import { writeReport } from "../../../installer/qualify/write-report.ts";
-import { type QualificationReport, qualificationReportSchema } from "../../../mirror/index.ts";
+import { type QualificationReport, qualificationReportSchema, type Series } from "../../../mirror/index.ts";
 
 const at = "2026-11-30T06:00:00.000Z";
 const hostile = `<script>alert(1)</script>"'\u202e`;
@@ -88,6 +89,32 @@ test.each([
 ])("a limit that is not kept is told: %#", (measurement, words) => {
   expect(measurement.ok).toBe(false);
   expect(complain(measurement)).toBe(words);
+});
+
+test("what nothing tells keeps no limit", () => {
+  expect(measure("throttled", undefined, { max: 0, unit: "times" })).toMatchObject({ value: "unknown", ok: false });
+  expect(measure("drift", Number.NaN, { max: 500 })).toMatchObject({ value: "unknown", ok: false });
+  expect(measureTemperatures([], 90)).toMatchObject([{ name: "temperature-max", ok: false }]);
+  expect(measureTemperatures([], undefined)).toMatchObject([{ ok: true }]);
+});
+
+test("the highest temperature of each sensor counts", () => {
+  const sensors: Series[] = [
+    {
+      name: "one",
+      unit: "°C",
+      points: [
+        [0, 40],
+        [1, 95],
+        [2, 50],
+      ],
+    },
+    { name: "two", unit: "°C", points: [[0, 60]] },
+  ];
+  expect(measureTemperatures(sensors, 90)).toMatchObject([
+    { subject: "one", value: 95, ok: false },
+    { subject: "two", value: 60, ok: true },
+  ]);
 });
 
 test("what has no limit, or keeps it, is fine", () => {
