@@ -26,6 +26,8 @@ const programsByKind: Record<Step["kind"], readonly string[]> = {
   "copy-esp": ["cp", "mount", "sync", "umount"],
   "run-in-target": fencePrograms,
   hook: fencePrograms,
+  "edit-ini": [],
+  register: fencePrograms,
   "grub-defaults": [],
   "loader-type": [],
   "bls-entries": [],

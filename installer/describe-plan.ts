@@ -3,6 +3,7 @@ import { formatTable } from "../common/table.ts";
 import { formatDuration, formatSize } from "../common/units.ts";
 import { createArguments } from "./boot/firmware-entries.ts";
 import type { ShellVariables } from "./boot/shell-variables.ts";
+import type { IniSettings } from "./license/ini.ts";
 import type { Plan } from "./plan.ts";
 import type { Step, TargetFile } from "./step.ts";
 import { encryptCommands } from "./storage/open-encrypted.ts";
@@ -49,6 +50,13 @@ function describeStep(step: Step): string[] {
           ? "  in the rescue system"
           : `  in the target, with${step.network ? "" : "out"} network`,
         ...Object.entries(step.environment).map(([name, value]) => `  | ${name}=${value}`),
+      ];
+    case "edit-ini":
+      return [`in ${step.target}${step.path}, mode ${step.mode.toString(8)}, set`, ...describeIni(step.settings)];
+    case "register":
+      return [
+        `chroot ${step.target}, with network: ${step.title}; its secrets come on standard input`,
+        `  a failure ${step.onFailure === "fail" ? "ends the installation" : "is told, and the installation goes on"}`,
       ];
     case "grub-defaults":
       return [
@@ -105,6 +113,12 @@ function describeStep(step: Step): string[] {
 
 function describeVariables(variables: ShellVariables): string[] {
   return Object.entries(variables).map(([name, value]) => `  | ${name}="${value}"`);
+}
+
+function describeIni(settings: IniSettings): string[] {
+  return Object.entries(settings).flatMap(([section, keys]) =>
+    Object.entries(keys).map(([key, value]) => `  | [${section}] ${key} = ${value}`),
+  );
 }
 
 function describeFile(file: TargetFile): string[] {

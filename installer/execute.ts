@@ -24,6 +24,8 @@ import { runHook } from "./hooks/run-hook.ts";
 import { Journal } from "./journal.ts";
 import { layImage } from "./lay-image.ts";
 import { layTree } from "./lay-tree.ts";
+import { editIni } from "./license/edit-ini.ts";
+import { register } from "./license/register.ts";
 import type { Plan } from "./plan.ts";
 import { noteOutput } from "./program-output.ts";
 import { cleanUp, type OnFailure } from "./release.ts";
@@ -171,6 +173,10 @@ async function carryOutStep(step: Step, { arrays, advance, tell, signal }: StepS
       return runInTarget(step, { ...options, onLine });
     case "hook":
       return runHook(step, { signal, onLine });
+    case "edit-ini":
+      return editIni(step);
+    case "register":
+      return register(step, { signal, onLine });
     case "grub-defaults":
       return writeGrubDefaults(step);
     case "loader-type":

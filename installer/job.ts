@@ -11,6 +11,8 @@ import { disksSchema } from "./disk-request.ts";
 import { inlineHooks } from "./hooks/inline-hooks.ts";
 import { hooksSchema } from "./hooks/settings.ts";
 import { describeProblems } from "./job-problems.ts";
+import { inlineLicense } from "./license/inline-license.ts";
+import { licenseSchema } from "./license/settings.ts";
 import { storageSchema } from "./storage/storage-schema.ts";
 import { inlineStorageSecrets } from "./storage/storage-secrets.ts";
 import { wipeSchema } from "./wipe/settings.ts";
@@ -50,7 +52,8 @@ const jobFieldsSchema = z.strictObject({
   /** Where UEFI firmware tries the installed system. */
   bootOrder: bootOrderSchema.default("keep-network-first"),
   instance: instanceSchema,
-  license: z.literal("none").optional(),
+  /** How the installed system is registered with its vendor. */
+  license: licenseSchema.optional(),
   phoneHome: z.strictObject({ url: z.url({ protocol: /^https?$/ }), token: z.instanceof(Secret) }).optional(),
   /** Added to the target's kernel command line, for good. */
   kernelArguments: z
@@ -93,7 +96,7 @@ export function parseJob(value: unknown, source = "job"): Job {
 }
 
 /**
- * Reads a job file (YAML or JSON). `mirrorRoot`, `instance.userData`, `instance.vendorData`, `phoneHome.tokenFile`, the scripts of
+ * Reads a job file (YAML or JSON). `mirrorRoot`, `instance.userData`, `instance.vendorData`, `phoneHome.tokenFile`, the files of `license`, the scripts of
  * `hooks` and the `passphraseFile` and `keyFile` of `storage` are paths, relative to the job file.
  * @throws Failure `job-unreadable`, `job-invalid` (configuration)
  */
@@ -113,6 +116,7 @@ const jobFileSchema = z.looseObject({
   mirrorRoot: z.string().optional(),
   storage: z.unknown(),
   instance: z.looseObject({ userData: z.string().optional(), vendorData: z.string().optional() }).optional(),
+  license: z.unknown().optional(),
   phoneHome: z.looseObject({ tokenFile: z.string().optional() }).optional(),
   hooks: z.unknown().optional(),
 });
@@ -120,13 +124,14 @@ const jobFileSchema = z.looseObject({
 async function inlineFiles(value: unknown, directory: string): Promise<unknown> {
   const file = jobFileSchema.safeParse(value);
   if (!file.success) return value;
-  const { image, mirrorRoot, storage, instance, phoneHome, hooks, ...rest } = file.data;
+  const { image, mirrorRoot, storage, instance, license, phoneHome, hooks, ...rest } = file.data;
   const readField = (path: string, field: string) => readText(resolve(directory, path), field);
   const inlined: Record<string, unknown> = {
     ...rest,
     ...(image !== undefined && { image: locateImage(image, directory) }),
     ...(mirrorRoot !== undefined && { mirrorRoot: await readField(mirrorRoot, "mirrorRoot") }),
     storage: await inlineStorageSecrets(storage, readField),
+    ...(license !== undefined && { license: await inlineLicense(license, readField) }),
     ...(hooks !== undefined && { hooks: await inlineHooks(hooks, readField) }),
   };
   if (instance) {

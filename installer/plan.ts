@@ -18,6 +18,7 @@ import type { HookPoint } from "./hooks/settings.ts";
 import { imageFile } from "./image-file.ts";
 import type { Job } from "./job.ts";
 import { labelDisks } from "./label-disk.ts";
+import { checkLicense, licenseSteps } from "./license/plan-license.ts";
 import { phoneHomeFiles } from "./phone-home/files.ts";
 import type { PlannableImage } from "./plannable-image.ts";
 import type { DiskGroup } from "./select-disks.ts";
@@ -59,7 +60,7 @@ const target = targetDirectory;
 /**
  * Decides everything and touches nothing: the same job, hardware and image give the same plan.
  * @throws Failure for disks that do not fit or must not be touched (see `chooseDisks`), `image-lacks-packages`,
- *   `image-lacks-firmware`, `license-missing`, `config-drive-too-small`, `storage-invalid`,
+ *   `image-lacks-firmware`, `license-missing`, `license-unsuitable`, `config-drive-too-small`, `storage-invalid`,
  *   `volume-group-name-taken`, `mapping-name-taken`, `rescue-kernel-too-new`, `network-interface-missing` (configuration),
  *   and those of `wipeSteps`
  */
@@ -134,6 +135,7 @@ export function plan(job: Job, hardware: Hardware, image: PlannableImage): Plan 
       configureStep(job, image, boot, family, instanceUuid, seeded),
       ...hooks("afterLaying"),
       ...bootSteps.slice(0, loaders),
+      ...licenseSteps(job, target),
       ...hooks("beforeReboot"),
       ...bootSteps.slice(loaders),
       ...(hardware.firmware === "uefi" && firmware.includes("uefi")
@@ -169,16 +171,6 @@ function checkPackages(job: Job, family: Family, image: ImageFacts, layout: Layo
     message: `${image.name}@${image.version} lacks ${missing.join(", ")}, which this job needs`,
     hint: "build the image with `metalcast build`, which preinstalls them, or choose another storage",
     data: { missing },
-  });
-}
-
-function checkLicense(job: Job, image: ImageFacts): void {
-  if (image.license === "none" || job.license === "none") return;
-  throw new Failure({
-    code: "license-missing",
-    kind: "configuration",
-    message: `${image.name}@${image.version} needs a license (${image.license}) and the job gives none`,
-    hint: "write `license: none` to register the system later, by hand",
   });
 }
 

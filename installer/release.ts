@@ -5,6 +5,7 @@ import { asFailure } from "../common/failure.ts";
 import { run } from "../common/run.ts";
 import { unloadKernel } from "./boot/kexec.ts";
 import { unbootableTasks } from "./boot/make-unbootable.ts";
+import { undoRegistration } from "./license/register.ts";
 import type { Plan } from "./plan.ts";
 import type { Step } from "./step.ts";
 import { targetMounts } from "./target-mounts.ts";
@@ -15,7 +16,7 @@ const doing = "releasing the target after a failure";
 export type OnFailure = "clean" | "leave";
 
 /**
- * After a failure: sees to it that nothing boots, unmounts whatever of the target is mounted and takes down what the
+ * After a failure: sees to it that nothing boots, takes a registration back, unmounts whatever of the target is mounted and takes down what the
  * plan made, from the top, so that a second try finds free disks. What can't be done is told as a note, since the first
  * failure is the one to report.
  * @param begun the steps that have begun, the last of which failed
@@ -35,6 +36,10 @@ export async function cleanUp(
     for (const task of unbootableTasks(loaders)) await attempt(task);
   }
   if (onFailure === "leave") return;
+  // The next try registers anew: this one would stay on the server, and nobody would know it.
+  for (const step of isDone("release") ? [] : begun.slice(0, -1)) {
+    if (step.kind === "register") await undoRegistration(step, (line) => note(emit, line, step.name));
+  }
   for (const mountPoint of await targetMounts(target)) {
     await attempt(async () => void (await run("umount", [mountPoint], { doing })));
   }

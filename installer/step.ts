@@ -3,6 +3,8 @@ import type { BootOrder } from "./boot/boot-order.ts";
 import type { ShellVariables } from "./boot/shell-variables.ts";
 import type { ConfigDriveFormat } from "./config-drive/format.ts";
 import type { DiskIdentity } from "./disk-identity.ts";
+import type { IniSettings } from "./license/ini.ts";
+import type { LicenseName, Registration } from "./license/license.ts";
 import type { WipeAction } from "./wipe/action.ts";
 import type { Wipe } from "./wipe/settings.ts";
 
@@ -80,6 +82,17 @@ export type Step = Readonly<
           target: string;
           devices: readonly string[];
         }
+      /** A configuration file of the target gets settings; what else it says stays. */
+      | { kind: "edit-ini"; target: string; path: string; mode: number; settings: IniSettings }
+      /** The target is registered with the vendor of its license. */
+      | ({
+          kind: "register";
+          license: LicenseName;
+          target: string;
+          onFailure: "fail" | "continue";
+          /** Not to be seen in what it says. */
+          secrets: readonly Secret[];
+        } & Registration)
       /** /etc/default/grub is edited. */
       | { kind: "grub-defaults"; target: string; settings: ShellVariables; added: readonly string[] }
       /** /etc/sysconfig/bootloader is edited. */

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { Secret } from "../../common/secret.ts";
 import { formatSize } from "../../common/units.ts";
+import { findSecrets } from "../hide-secrets.ts";
 import type { Job } from "../job.ts";
 import type { Step } from "../step.ts";
 import type { HookPoint } from "./settings.ts";
@@ -50,10 +51,4 @@ export function hookSteps(job: Job, point: HookPoint, { image, instanceUuid, dis
       secrets,
     };
   });
-}
-
-/** Tokens, passphrases and keys, wherever in the job they are. */
-function findSecrets(value: unknown): Secret[] {
-  if (value instanceof Secret) return [value];
-  return typeof value === "object" && value !== null ? Object.values(value).flatMap(findSecrets) : [];
 }

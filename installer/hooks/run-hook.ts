@@ -4,9 +4,9 @@ import { type RunOptions, run } from "../../common/run.ts";
 import { reveal } from "../../common/secret.ts";
 import { formatDuration } from "../../common/units.ts";
 import { runFenced, scriptPath } from "../boot/fence.ts";
+import { hideSecrets } from "../hide-secrets.ts";
 import { runDirectory } from "../run-directory.ts";
 import type { Command, Step } from "../step.ts";
-import { hideSecrets } from "./hide-secrets.ts";
 
 type HookStep = Extract<Step, { kind: "hook" }>;
 

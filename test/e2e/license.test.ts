@@ -1,0 +1,54 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, expect, test } from "vitest";
+import { bundle } from "../lab/bundle.ts";
+import { createServer } from "../lab/server.ts";
+import { twoDisks } from "./stage.ts";
+
+/** The steps of a license in the rescue system of a server, by a stand-in for subscription-manager. */
+let transcript: string[];
+
+beforeAll(async () => {
+  const directory = await mkdtemp(join(tmpdir(), "lab-"));
+  try {
+    const place = `${directory}/server`;
+    await using server = await createServer({ name: "server", directory: place, disks: twoDisks, memoryMiB: 1024 });
+    const program = new URL("./make-license.ts", import.meta.url).pathname;
+    const standIn = new URL("../installer/license/subscription-manager.py", import.meta.url);
+    const { lines, exitCode } = await server.runRescue({
+      command: ["/usr/bin/node", "/root/job/program.mjs"],
+      files: {
+        "/root/job/program.mjs": await bundle({ entryPoints: [program] }),
+        "/root/job/subscription-manager.py": await readFile(standIn, "utf8"),
+      },
+      timeoutMs: 25 * 60_000,
+    });
+    expect(exitCode, lines.join("\n")).toBe(0);
+    transcript = lines;
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+});
+
+test.each([
+  ["registered: no failure"],
+  ["registered, notes: Registering with [hidden] | The system has been registered with ID: 3f5d5b3c"],
+  ["registered, seen by others: nothing"],
+  ["registered, asked for: register"],
+  ["registered, files with the key: 0"],
+  ["refused: license-refused, exit 3"],
+  ["refused, seen by others: nothing"],
+  ["refused, asked for: register unregister clean"],
+  // What the stand-in is to say.
+  ["refused, files with the key: 1"],
+  ["later, clean: command-failed, exit 1"],
+  ["later, clean, seen by others: nothing"],
+])("%s", (line) => {
+  expect(transcript).toContain(line);
+});
+
+test("a registration is taken back where the installation fails later", () => {
+  const [notes] = transcript.filter((line) => line.startsWith("later, clean, notes: "));
+  expect(notes).toMatch(/registered with ID: \w+ \| System has been unregistered\. \| All local data removed$/);
+});
