@@ -2,6 +2,7 @@ import { rename, writeFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Command } from "commander";
 import { action } from "../common/command-line.ts";
+import { type Emit, note } from "../common/event.ts";
 import { Failure } from "../common/failure.ts";
 import { KeyRing, openStore, refreshMirror, signWith, writePages } from "../mirror/index.ts";
 import { type CatalogImage, findImage, loadCatalog } from "./catalog.ts";
@@ -33,7 +34,7 @@ export function addNightlyCommand(program: Command): void {
         const settings = await loadNightlySettings(settingsFile);
         const images = await selectImages(settings, only);
         const options = {
-          ...(await translate(settings, settingsFile)),
+          ...(await translate(settings, settingsFile, emit)),
           force: force ?? false,
           dryRun: dryRun ?? false,
         };
@@ -56,9 +57,9 @@ async function selectImages(settings: NightlySettings, only: string[] | undefine
   return images.filter(({ image }) => wanted.has(image));
 }
 
-async function translate(settings: NightlySettings, file: string) {
+async function translate(settings: NightlySettings, file: string, emit: Emit) {
   const ring = await KeyRing.open(settings.keys);
-  const store = openStore(settings.store);
+  const store = openStore(settings.store, { onWarning: (text) => note(emit, text) });
   const { work, logs, cache, template, customize, rhsm, parallel, keep, promote, bootTest } = settings;
   return {
     store: await signWith(ring, store),

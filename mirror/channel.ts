@@ -121,11 +121,14 @@ export async function changeChannels(
       const current = await readTagged(store, place, signal);
       const next = await change(current?.channels);
       if (isDeepStrictEqual(next, current?.channels)) return next;
-      await store.write(channelsKey(place), Buffer.from(`${JSON.stringify(next, null, 2)}\n`), {
+      const bytes = Buffer.from(`${JSON.stringify(next, null, 2)}\n`);
+      const options = {
         ...(current ? { ifMatch: current.etag } : { ifAbsent: true }),
         contentType: "application/json",
         ...(signal ? { signal } : {}),
-      });
+      };
+      // One that was done, and its answer lost, looks like another writer's the next time: it is read again then.
+      await withRetries(() => store.write(channelsKey(place), bytes, options), signal ? { signal } : {});
       return next;
     } catch (error) {
       if (!isLostRace(error)) throw error;

@@ -34,7 +34,7 @@ export function addMirrorCommands(program: Command): void {
     .action(
       action<{ to: string; channel: string } & KeyFlags>(async (session, { to, channel, ...flags }, directory) => {
         const { emit, print, signal } = session;
-        const published = await change(session, await openForSigning(to, flags), (mirror) =>
+        const published = await change(session, await openForSigning(to, flags, session.emit), (mirror) =>
           publish(mirror, directory, { channel, emit, signal }),
         );
         print(published, `${published.name}@${published.version} is published in ${to}`);
@@ -67,7 +67,7 @@ export function addMirrorCommands(program: Command): void {
       action<{ on: string; channel: string; arch: Arch } & KeyFlags>(
         async (session, { on, channel, arch, ...flags }, reference) => {
           const { print, signal } = session;
-          const promoted = await change(session, await openForSigning(on, flags), (mirror) =>
+          const promoted = await change(session, await openForSigning(on, flags, session.emit), (mirror) =>
             promote(mirror, reference, { channel, arch, signal }),
           );
           const { name, version, former } = promoted;
@@ -86,7 +86,7 @@ export function addMirrorCommands(program: Command): void {
       action<{ on: string; to: string; channel: string; arch: Arch } & KeyFlags>(
         async (session, { on, to, channel, arch, ...flags }, image) => {
           const { print, signal } = session;
-          const back = await change(session, await openForSigning(on, flags), (mirror) =>
+          const back = await change(session, await openForSigning(on, flags, session.emit), (mirror) =>
             rollback(mirror, image, { version: to, channel, arch, signal }),
           );
           const before = back.former === back.version ? "as before" : `no longer ${back.former}`;
@@ -101,7 +101,7 @@ export function addMirrorCommands(program: Command): void {
     .action(
       action<{ on: string; arch: Arch } & KeyFlags>(async (session, { on, arch, ...flags }, reference) => {
         const { print, signal } = session;
-        const retired = await change(session, await openForSigning(on, flags), (mirror) =>
+        const retired = await change(session, await openForSigning(on, flags, session.emit), (mirror) =>
           retire(mirror, reference, { arch, signal }),
         );
         const { name, version, since } = retired;
@@ -111,15 +111,17 @@ export function addMirrorCommands(program: Command): void {
   signing(program.command("prune <store>"))
     .description("remove old versions, never one that a channel names")
     .requiredOption("--keep <number>", "how many of the newest versions of each image stay")
+    .option("--older-than <duration>", "only versions that are older go, such as 90d")
     .option("--grace <duration>", "how long files stay after a version left the list", "1d")
     .option("--dry-run", "say what would happen, and change nothing")
     .action(
-      action<{ keep: string; grace: string; dryRun?: boolean } & KeyFlags>(
-        async (session, { keep, grace, dryRun = false, ...flags }, url) => {
+      action<{ keep: string; olderThan?: string; grace: string; dryRun?: boolean } & KeyFlags>(
+        async (session, { keep, olderThan, grace, dryRun = false, ...flags }, url) => {
           const { emit, print, signal } = session;
           const graceMs = parseDuration(grace);
-          const work = (mirror: Store) => prune(mirror, { keep: Number(keep), graceMs, dryRun, emit, signal });
-          const mirror = await openForSigning(url, flags);
+          const age = olderThan === undefined ? {} : { olderThanMs: parseDuration(olderThan) };
+          const work = (mirror: Store) => prune(mirror, { keep: Number(keep), ...age, graceMs, dryRun, emit, signal });
+          const mirror = await openForSigning(url, flags, emit);
           const pruned = dryRun ? await work(mirror) : await change(session, mirror, work);
           print(pruned, describePruned(pruned, dryRun));
         },

@@ -1,4 +1,12 @@
-import type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
+import type {
+  CopiedObject,
+  CopyFromOptions,
+  ReadOptions,
+  Store,
+  StoredObject,
+  UnfinishedWrite,
+  WriteOptions,
+} from "./store.ts";
 
 /** A store whose code is loaded when it is used for the first time: whoever uses another kind does without it. */
 export class DeferredStore implements Store {
@@ -34,6 +42,15 @@ export class DeferredStore implements Store {
 
   async remove(key: string, signal?: AbortSignal): Promise<void> {
     return (await this.#store()).remove(key, signal);
+  }
+
+  async *listUnfinished(prefix: string, signal?: AbortSignal): AsyncGenerator<UnfinishedWrite, void, undefined> {
+    yield* (await this.#store()).listUnfinished?.(prefix, signal) ?? [];
+  }
+
+  async copyFrom(from: Store, object: StoredObject, options?: CopyFromOptions): Promise<CopiedObject | undefined> {
+    const source = from instanceof DeferredStore ? await from.#store() : from;
+    return (await this.#store()).copyFrom?.(source, object, options);
   }
 
   #store(): Promise<Store> {

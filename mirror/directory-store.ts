@@ -18,15 +18,18 @@ import { pathToFileURL } from "node:url";
 import { Failure } from "../common/failure.ts";
 import { withLock } from "../common/file-lock.ts";
 import { CountedBody } from "./counted-body.ts";
-import { directoryFailure } from "./directory-failure.ts";
+import { directoryFailure, expectRoom } from "./directory-failure.ts";
 import { entityTag } from "./entity-tag.ts";
 import { exactBytes, objectShort } from "./exact-bytes.ts";
 import { checkKey, checkPrefix } from "./key.ts";
-import type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
+import type { ReadOptions, Store, StoredObject, UnfinishedWrite, WriteOptions } from "./store.ts";
 
 /** Unfinished files and the lock. Keys can't begin with a dot, so that it is no object. */
 const privateDirectory = ".metalcast";
 const chunkBytes = 2 ** 20;
+
+/** Of an unfinished file, which randomUUID has named. */
+const partialName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A directory, as any web server or rsync can serve it: one file per object, at its key. */
 export class DirectoryStore implements Store {
@@ -62,7 +65,7 @@ export class DirectoryStore implements Store {
       if (end > sizeBytes) throw objectShort(doing, { expected: end, found: sizeBytes });
       yield* exactBytes(readChunks(file, start, end, signal), { sizeBytes: end - start, doing });
     } catch (error) {
-      throw directoryFailure(error, doing);
+      throw await directoryFailure(error, doing, this.#root);
     } finally {
       await file.close();
     }
@@ -71,11 +74,13 @@ export class DirectoryStore implements Store {
   async write(
     key: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
-    { ifAbsent, ifMatch, signal }: WriteOptions = {},
+    { ifAbsent, ifMatch, signal, ...options }: WriteOptions = {},
   ): Promise<StoredObject> {
     const path = this.#path(key);
+    const sizeBytes = body instanceof Uint8Array ? body.byteLength : options.sizeBytes;
     return this.#attempt("writing", key, async () => {
       await this.#expectRoot();
+      if (sizeBytes !== undefined) await expectRoom(this.#root, sizeBytes, `writing ${this.url}/${key}`);
       const temporary = join(this.#root, privateDirectory, randomUUID());
       await makeDirectory(dirname(temporary));
       try {
@@ -105,14 +110,25 @@ export class DirectoryStore implements Store {
     });
   }
 
+  async *listUnfinished(): AsyncGenerator<UnfinishedWrite, void, undefined> {
+    const directory = join(this.#root, privateDirectory);
+    for (const name of (await readdir(directory).catch(absent)) ?? []) {
+      const path = join(directory, name);
+      const found = partialName.test(name) ? await lookUp(path) : undefined;
+      if (!found) continue;
+      const discard = () => this.#attempt("removing", `${privateDirectory}/${name}`, () => rm(path, { force: true }));
+      yield { name: `${privateDirectory}/${name}`, startedAt: found.mtime, discard };
+    }
+  }
+
   #path(key: string): string {
     checkKey(key);
     return join(this.#root, key);
   }
 
   async #attempt<T>(verb: string, key: string, work: () => Promise<T>): Promise<T> {
-    return work().catch((error: unknown) => {
-      throw directoryFailure(error, `${verb} ${this.url}/${key}`);
+    return work().catch(async (error: unknown) => {
+      throw await directoryFailure(error, `${verb} ${this.url}/${key}`, this.#root);
     });
   }
 

@@ -3,7 +3,9 @@ import { request as requestSecure } from "node:https";
 import { asFailure, Failure } from "../common/failure.ts";
 import { downloadCut, exactBytes, expectRange } from "./exact-bytes.ts";
 import { checkKey } from "./key.ts";
+import { parseRetryAfter } from "./retry-after.ts";
 import type { ReadOptions, Store, StoredObject } from "./store.ts";
+import { withoutTrickle } from "./trickle.ts";
 
 interface Init {
   method?: "GET" | "HEAD";
@@ -104,30 +106,6 @@ export class HttpStore implements Store {
   }
 }
 
-/** Below that, a frame of the usual size takes more than an hour. */
-const leastBytesPerSecond = 1024;
-
-/** A server that sends a byte now and then keeps the connection busy, and its reader for ever. */
-async function* withoutTrickle(body: AsyncIterable<Uint8Array>, periodMs: number): AsyncGenerator<Uint8Array> {
-  let waitedMs = 0;
-  let bytes = 0;
-  let askedAt = performance.now();
-  for await (const chunk of body) {
-    // What the reader takes for itself is not the server's.
-    waitedMs += performance.now() - askedAt;
-    bytes += chunk.byteLength;
-    if (waitedMs >= periodMs) {
-      if (bytes < (leastBytesPerSecond * waitedMs) / 1000) {
-        throw new Error(`only ${bytes} bytes came in ${Math.round(waitedMs / 100) / 10} s`);
-      }
-      waitedMs = 0;
-      bytes = 0;
-    }
-    yield chunk;
-    askedAt = performance.now();
-  }
-}
-
 /** Without it, nobody could tell a whole object from one that was cut, nor from one without an end. */
 function contentLength({ headers }: IncomingMessage, doing: string): number {
   const length = headers["content-length"];
@@ -164,19 +142,24 @@ function expectStatus({ statusCode: status = 0, headers }: IncomingMessage, expe
       code: "store-denied",
       kind: "configuration",
       message: `${doing}: the server answers ${status}`,
+      hint: "have the server let this machine read all files of the mirror",
     });
   }
-  if (status === 429 || status >= 500) throw unreachable(doing, "the server", new Error(`it answers ${status}`));
+  if (status === 429 || status >= 500) {
+    const retryAfterMs = parseRetryAfter(headers["retry-after"]);
+    throw unreachable(doing, "the server", new Error(`it answers ${status}`), retryAfterMs);
+  }
   throw new Failure({ code: "store-error", kind: "failed", message: `${doing}: the server answers ${status}` });
 }
 
-function unreachable(doing: string, server: string, error: unknown): Failure {
+function unreachable(doing: string, server: string, error: unknown, retryAfterMs?: number): Failure {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   return new Failure({
     code: "store-unreachable",
     kind: "retry",
     message: `${doing}: no answer of use from ${server}: ${cause instanceof Error ? cause.message : String(cause)}`,
     hint: "check the URL and the network, then run it again",
+    ...(retryAfterMs !== undefined && { data: { retryAfterMs } }),
     cause: error,
   });
 }

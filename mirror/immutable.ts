@@ -23,7 +23,8 @@ export async function putImmutable(
   if (await isThere(store, key, file, signal)) return;
   try {
     const contentType = contentTypes[file.name] ?? "application/octet-stream";
-    await store.write(key, readVerified(file, onBytes), { ifAbsent: true, contentType, ...(signal ? { signal } : {}) });
+    const options = { ifAbsent: true, contentType, sizeBytes: file.sizeBytes, ...(signal && { signal }) };
+    await store.write(key, readVerified(file, onBytes), options);
   } catch (error) {
     const lostRace = error instanceof Failure && error.code === "object-exists";
     if (!lostRace || !(await isThere(store, key, file, signal))) throw error;

@@ -26,3 +26,8 @@ export function checkPrefix(prefix: string): void {
   const last = parts.pop();
   if (!parts.every((part) => segment.test(part)) || (last !== "" && !segment.test(last ?? ""))) throw refuse(prefix);
 }
+
+/** Whether it is none of the store's keys but what the store keeps for itself: a part of it begins with a dot. */
+export function isPrivateKey(key: string): boolean {
+  return key.split("/").some((part) => part.startsWith("."));
+}

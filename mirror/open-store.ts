@@ -10,6 +10,8 @@ import type { Store } from "./store.ts";
 export interface StoreOptions {
   /** For `s3://`, where the environment does not say it. */
   s3?: S3Options;
+  /** Told once what is not as it should be, such as a server that keeps no conditions of writes. */
+  onWarning?: (text: string) => void;
 }
 
 const openers: Record<string, (url: URL, options: StoreOptions) => Store> = {
@@ -34,14 +36,15 @@ export function openStore(url: string, options: StoreOptions = {}): Store {
   return open(parsed, options);
 }
 
-function openS3(url: URL, { s3 }: StoreOptions): Store {
+function openS3(url: URL, { s3, onWarning }: StoreOptions): Store {
   const path = url.pathname.replace(/^\/+|\/+$/g, "");
   if (!url.host) throw invalidUrl(url.href, "the bucket is missing");
   if (path) checkKey(path);
   return new DeferredStore(`s3://${url.host}${path && `/${path}`}`, async () => {
     // The SDK takes nearly as long to load as all the rest together, and 16 MB.
     const { S3Store } = await import("./s3-store.ts");
-    return new S3Store({ bucket: url.host, prefix: path && `${path}/` }, s3);
+    const options = { ...s3, ...(onWarning && { onWarning }) };
+    return new S3Store({ bucket: url.host, prefix: path && `${path}/` }, options);
   });
 }
 

@@ -4,6 +4,8 @@ import { compareVersions } from "./reference.ts";
 export interface PruneRule {
   /** How many of the newest versions stay, besides those that a channel names. At least 1. */
   keep: number;
+  /** Younger ones stay too: by the day, in UTC, that their name begins with. Default: 0. */
+  olderThanMs?: number;
   /** How long the objects stay after a version can't be found any more: as long as an installation may take. */
   graceMs: number;
   now: Date;
@@ -30,9 +32,11 @@ export interface PrunePlan {
  * is taken for a version that was listed until now: so a publisher that is still at work has the same time of grace.
  * @param stored versions that have objects in the store, listed or not
  */
-export function planPrune(channels: Channels, stored: Iterable<string>, { keep, graceMs, now }: PruneRule): PrunePlan {
+export function planPrune(channels: Channels, stored: Iterable<string>, rule: PruneRule): PrunePlan {
+  const { keep, olderThanMs = 0, graceMs, now } = rule;
   const newestFirst = Object.keys(channels.versions).sort((a, b) => compareVersions(b, a));
-  const staying = new Set([...newestFirst.slice(0, Math.max(keep, 1)), ...Object.values(channels.channels)]);
+  const young = newestFirst.filter((version) => now.getTime() - dayOf(version).getTime() < olderThanMs);
+  const staying = new Set([...newestFirst.slice(0, Math.max(keep, 1)), ...young, ...Object.values(channels.channels)]);
   const former = channels.pruned ?? {};
   const gone = [...newestFirst, ...stored, ...Object.keys(former)].filter((version) => !staying.has(version));
 
@@ -49,6 +53,10 @@ export function planPrune(channels: Channels, stored: Iterable<string>, { keep, 
   }
   const { pruned: _, ...rest } = channels;
   return { channels: { ...rest, versions, ...(leaving.length > 0 && { pruned }) }, leaving };
+}
+
+function dayOf(version: string): Date {
+  return new Date(version.replace(/^(\d{4})(\d\d)(\d\d)\..*/, "$1-$2-$3"));
 }
 
 /** What is listed once the objects of these versions are gone. */

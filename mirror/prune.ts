@@ -3,11 +3,14 @@ import { Failure } from "../common/failure.ts";
 import { type Channels, changeChannels, type ImagePlace, imagePrefix, readChannels } from "./channel.ts";
 import { archSchema, imageNameSchema, imageVersionSchema } from "./manifest.ts";
 import { forgetPruned, type LeavingVersion, planPrune } from "./prune-plan.ts";
+import { removeUnfinished } from "./remove-unfinished.ts";
 import type { Store } from "./store.ts";
 
 export interface PruneOptions {
   /** How many of the newest versions of each image stay, besides those that a channel names. At least 1. */
   keep: number;
+  /** Only versions that are older than that go: by the day, in UTC, that their name begins with. Default: 0. */
+  olderThanMs?: number;
   /** How long the objects of a version stay after it can't be found any more. */
   graceMs: number;
   /** Only this image. Default: all of the store. */
@@ -30,7 +33,8 @@ type Sizes = ReadonlyMap<string, number>;
 /**
  * Removes old versions, in two steps so that nobody reads what is going: a version is first taken off the list by a
  * conditional write, and its objects go once the time of grace is over, by this run or a later one. Never what a
- * channel names. Stopped anywhere, a rerun goes on from there, and takes away what killed publishers left.
+ * channel names. Stopped anywhere, a rerun goes on from there, and takes away what killed publishers left, unfinished
+ * uploads of more than a day included.
  * @returns the versions that do not stay, oldest first by image
  * @throws Failure `keep-invalid` (configuration), `channels-invalid` (integrity), what a store throws
  */
@@ -42,6 +46,7 @@ export async function prune(store: Store, options: PruneOptions): Promise<Pruned
     for (const { place, sizes } of await listStored(store, image, signal)) {
       pruned.push(...(await pruneImage(store, place, sizes, options)));
     }
+    await removeUnfinished(store, { ...options, ...(image && { prefix: imagePrefix(image) }) });
     return pruned;
   });
 }
@@ -50,13 +55,14 @@ async function pruneImage(
   store: Store,
   place: ImagePlace,
   sizes: Sizes,
-  { keep, graceMs, dryRun, now = new Date(), emit, signal }: PruneOptions,
+  { keep, olderThanMs, graceMs, dryRun, now = new Date(), emit, signal }: PruneOptions,
 ): Promise<PrunedVersion[]> {
   let leaving: LeavingVersion[] = [];
   const change = (current: Channels | undefined) => {
     // What removed the list of all versions meanwhile was no prune.
     if (!current) throw listGone(store, place);
-    const plan = planPrune(current, sizes.keys(), { keep, graceMs, now });
+    const rule = { keep, graceMs, now, ...(olderThanMs !== undefined && { olderThanMs }) };
+    const plan = planPrune(current, sizes.keys(), rule);
     leaving = plan.leaving;
     return plan.channels;
   };

@@ -1,16 +1,20 @@
 import { type Emit, note, reportOperation, reportStep } from "../common/event.ts";
+import type { Failure } from "../common/failure.ts";
 import { formatSize } from "../common/units.ts";
 import { imagePrefix, moveChannel, versionLeaving } from "./channel.ts";
 import { putImmutable } from "./immutable.ts";
 import { type LocalFile, readLocalImage } from "./local-image.ts";
 import type { Arch } from "./manifest.ts";
 import { defaultChannel, expectChannel } from "./reference.ts";
+import { patientAttempts, withRetries } from "./retry.ts";
 import type { Store } from "./store.ts";
 
 export interface PublishOptions {
   /** Default: stable. */
   channel?: string;
   emit: Emit;
+  /** Before the first retry of an upload; doubles with each, up to 15 s. Default: 500. */
+  retryDelayMs?: number;
   signal?: AbortSignal;
 }
 
@@ -42,11 +46,20 @@ export async function publish(store: Store, directory: string, options: PublishO
     const prefix = `${imagePrefix({ name, arch })}${version}/`;
     const manifestSha256 = manifestFile.sha256;
 
+    const retry = {
+      ...(options.retryDelayMs !== undefined && { retryDelayMs: options.retryDelayMs }),
+      ...(signal && { signal }),
+      onRetry: ({ message }: Failure) => note(emit, `${message}; trying again`),
+    };
     const upload = (file: LocalFile) =>
       reportStep(
         emit,
         { step: `upload-${file.name}`, title: `Upload ${file.name} (${formatSize(file.sizeBytes)})` },
-        (advance) => putImmutable(store, prefix + file.name, file, { advance, signal }),
+        (advance) =>
+          withRetries(() => putImmutable(store, prefix + file.name, file, { advance, signal }), {
+            ...retry,
+            limit: patientAttempts,
+          }),
       );
 
     const expectObjects = async () => {

@@ -17,9 +17,13 @@ export const patientAttempts = 12;
 
 const longestPauseMs = 15_000;
 
+/** What a server may ask for. It says how long it needs, but is not to decide how long this takes. */
+const longestAskedMs = 60_000;
+
 /**
  * Waits before the next attempt, where there is to be one: of kind `retry`, and not the last. The pauses vary, so that
- * servers that were cut off together do not come back together.
+ * servers that were cut off together do not come back together. None is shorter than what the server has asked for, up
+ * to a minute (`retryAfterMs` in the failure's data).
  * @param attempts how many have failed
  * @throws the error, where no other attempt is to be made; AbortError by the signal
  */
@@ -29,7 +33,9 @@ export async function waitForRetry(
   { signal, retryDelayMs = 500, onRetry, limit }: RetryOptions & { limit: number },
 ): Promise<void> {
   if (!(error instanceof Failure) || error.kind !== "retry" || attempts >= limit) throw error;
-  const pauseMs = Math.min(longestPauseMs, retryDelayMs * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2);
+  const ownMs = Math.min(longestPauseMs, retryDelayMs * 2 ** (attempts - 1)) * (0.5 + Math.random() / 2);
+  const { retryAfterMs } = error.data;
+  const pauseMs = typeof retryAfterMs === "number" ? Math.min(longestAskedMs, retryAfterMs) + ownMs : ownMs;
   onRetry?.(error, pauseMs);
   await delay(pauseMs, undefined, signal ? { signal } : {});
 }

@@ -1,4 +1,7 @@
 import { asFailure, Failure, type FailureDetails } from "../common/failure.ts";
+import { parseRetryAfter } from "./retry-after.ts";
+import { actionOf, expiryErrors } from "./s3-client.ts";
+import { describeRight } from "./s3-rights.ts";
 
 /** What an S3 request was for: decides what a status means. */
 export interface S3Request {
@@ -6,6 +9,9 @@ export interface S3Request {
   doing: string;
   /** Who was asked: the endpoint's URL, or AWS. */
   endpoint: string;
+  bucket: string;
+  /** Of the store's keys. */
+  prefix: string;
   /** Asked of the bucket, not of an object in it. */
   ofBucket?: boolean;
   ifAbsent?: boolean | undefined;
@@ -16,11 +22,9 @@ type Outcome = Omit<FailureDetails, "message" | "cause"> & { says: string };
 
 const credentialErrors = new Set([
   "CredentialsProviderError",
-  "ExpiredToken",
   "InvalidAccessKeyId",
   "InvalidToken",
   "SignatureDoesNotMatch",
-  "TokenRefreshRequired",
 ]);
 const regionErrors = new Set([
   "AuthorizationHeaderMalformed",
@@ -52,12 +56,28 @@ function classify(name: string, status: number | undefined, request: S3Request, 
       hint: setClock,
     };
   }
-  if (credentialErrors.has(name) || status === 401 || status === 403) {
+  // The answer to HEAD has no body that could say more.
+  const isUnexplained = status === 400 && actionOf(error) === "HeadObject";
+  if (expiryErrors.has(name) || isUnexplained) {
+    const says = isUnexplained ? `${endpoint} answers 400, as it does to credentials that` : "the credentials";
+    return { code: "store-denied", kind: "configuration", says: `${says} have expired`, hint: renewCredentials };
+  }
+  if (credentialErrors.has(name) || status === 401) {
     return {
       code: "store-denied",
       kind: "configuration",
       says: `${endpoint} refuses the credentials (${name})`,
-      hint: giveRights,
+      hint: checkCredentials,
+    };
+  }
+  if (status === 403) {
+    const action = actionOf(error) ?? "this";
+    return {
+      code: "store-denied",
+      kind: "configuration",
+      says: `${endpoint} does not allow ${action}`,
+      hint: action === "HeadObject" ? `${giveRight(action, request)}; ${alsoList}` : giveRight(action, request),
+      data: { action },
     };
   }
   if (regionErrors.has(name)) {
@@ -85,6 +105,7 @@ function classify(name: string, status: number | undefined, request: S3Request, 
       kind: "retry",
       says: `no answer of use from ${endpoint}: ${reason}`,
       hint: checkEndpoint,
+      ...retryAfterOf(error),
     };
   }
   return { code: "store-error", kind: "failed", says: `${endpoint} answers ${status} ${name}` };
@@ -93,12 +114,26 @@ function classify(name: string, status: number | undefined, request: S3Request, 
 const createBucket = "create the bucket, or correct the store's URL";
 const setClock = "set this machine's clock";
 const setRegion = "set AWS_REGION to the bucket's region";
-const giveRights =
-  "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_PROFILE, and the rights they give on this bucket";
+const checkCredentials = "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_PROFILE";
+const renewCredentials =
+  "get new ones and run it again, it goes on from there; what AWS_PROFILE, a container or an instance provides is renewed by itself";
+const alsoList = "without s3:ListBucket, what is missing is denied as well";
 const checkEndpoint = "check AWS_ENDPOINT_URL_S3 and the network, then run it again";
 
+function giveRight(action: string, request: S3Request): string {
+  return `have the credentials' policy allow ${describeRight(action, request)}, or check that they are the right ones`;
+}
+
+function retryAfterOf(error: Error): Pick<FailureDetails, "data"> {
+  const response: unknown = "$response" in error ? error.$response : undefined;
+  if (typeof response !== "object" || response === null || !("headers" in response)) return {};
+  const headers = new Headers(Object.entries(response.headers ?? {}));
+  const retryAfterMs = parseRetryAfter(headers.get("retry-after") ?? undefined);
+  return retryAfterMs === undefined ? {} : { data: { retryAfterMs } };
+}
+
 /** The HTTP status, where a server answered at all. */
-function statusOf(error: Error): number | undefined {
+export function statusOf(error: Error): number | undefined {
   const metadata: unknown = "$metadata" in error ? error.$metadata : undefined;
   if (typeof metadata !== "object" || metadata === null || !("httpStatusCode" in metadata)) return undefined;
   return typeof metadata.httpStatusCode === "number" ? metadata.httpStatusCode : undefined;

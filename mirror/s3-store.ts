@@ -1,31 +1,74 @@
 import { Readable } from "node:stream";
 import {
+  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
   HeadObjectCommand,
   PutObjectCommand,
   paginateListObjectsV2,
-  S3Client,
+  type S3Client,
 } from "@aws-sdk/client-s3";
 import { Upload } from "@aws-sdk/lib-storage";
 import { asFailure, Failure } from "../common/failure.ts";
 import { CountedBody } from "./counted-body.ts";
 import { downloadCut, exactBytes, expectRange } from "./exact-bytes.ts";
-import { checkKey, checkPrefix } from "./key.ts";
+import { writeGuarded } from "./guarded-write.ts";
+import { checkKey, checkPrefix, isPrivateKey } from "./key.ts";
+import { defaultStallMs, makeS3Client } from "./s3-client.ts";
+import { keepsConditions } from "./s3-conditions.ts";
+import { copyLimitBytes, copyOnServer } from "./s3-copy.ts";
 import { type S3Request, s3Failure } from "./s3-failure.ts";
-import type { ReadOptions, Store, StoredObject, WriteOptions } from "./store.ts";
+import { listUploads } from "./s3-unfinished.ts";
+import type {
+  CopiedObject,
+  CopyFromOptions,
+  ReadOptions,
+  Store,
+  StoredObject,
+  UnfinishedWrite,
+  WriteOptions,
+} from "./store.ts";
+import { withoutTrickle } from "./trickle.ts";
+
+interface S3Credentials {
+  accessKeyId: string;
+  secretAccessKey: string;
+  sessionToken?: string;
+  /** When they expire: others are asked for before. */
+  expiration?: Date;
+}
 
 export interface S3Options {
   /** Default: AWS_ENDPOINT_URL_S3, then AWS_ENDPOINT_URL, then AWS itself. */
   endpoint?: string;
   /** Default: the AWS chain (AWS_REGION, profile), then us-east-1. */
   region?: string;
-  /** Default: the AWS chain (environment, profile, web identity, container, instance). */
-  credentials?: { accessKeyId: string; secretAccessKey: string; sessionToken?: string };
+  /**
+   * Default: the AWS chain (environment, profile, web identity, container, instance). A function is asked again before
+   * what it gave expires, and when the server says that it has.
+   */
+  credentials?: S3Credentials | (() => Promise<S3Credentials>);
   /** Default: path style where there is an endpoint, virtual-host style at AWS. */
   pathStyle?: boolean;
+  /**
+   * Nothing coming for so long, or next to nothing, breaks a connection off, so that it can be tried again. Default: a
+   * minute.
+   */
+  stallMs?: number;
+  /**
+   * Where the server keeps no conditions of writes: how long another writer's request may be on its way, and so how
+   * long this one waits for it. Default: 2 s.
+   */
+  settleMs?: number;
+  /** Larger objects are copied in parts where the server copies. Default: 5 GiB, which is what S3 copies at once. */
+  copyLimitBytes?: number;
+  /** Told once what is not as it should be, such as a server that keeps no conditions. */
+  onWarning?: (text: string) => void;
 }
+
+/** Of what is no object: keys of the store can't begin with a dot. */
+const privatePrefix = ".metalcast/";
 
 /** At S3's limit of 10,000 parts an object may have 156 GiB; two parts are in memory at a time. */
 const partBytes = 16 * 2 ** 20;
@@ -37,26 +80,22 @@ export class S3Store implements Store {
   readonly #prefix: string;
   readonly #endpoint: string;
   readonly #client: S3Client;
+  readonly #options: S3Options;
   #bucketSeen = false;
+  #keepsConditions: Promise<boolean> | undefined;
 
-  /** @param location the bucket, and the prefix of all keys: "" or a path that ends in a slash */
-  constructor({ bucket, prefix }: { bucket: string; prefix: string }, options: S3Options = {}) {
+  /**
+   * @param location the bucket, and the prefix of all keys: "" or a path that ends in a slash
+   * @param client shared with another store of the same options
+   */
+  constructor({ bucket, prefix }: { bucket: string; prefix: string }, options: S3Options = {}, client?: S3Client) {
     this.url = `s3://${bucket}${prefix && `/${prefix.slice(0, -1)}`}`;
     this.#bucket = bucket;
     this.#prefix = prefix;
     const endpoint = options.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
     this.#endpoint = endpoint ?? "AWS S3";
-    this.#client = new S3Client({
-      ...(endpoint === undefined ? {} : { endpoint }),
-      ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-      region: options.region ?? regionOfChain,
-      forcePathStyle: options.pathStyle ?? endpoint !== undefined,
-      // The default CRC32 trailers break several servers; every byte that counts is checked against a SHA-256 of ours.
-      requestChecksumCalculation: "WHEN_REQUIRED",
-      responseChecksumValidation: "WHEN_REQUIRED",
-      maxAttempts: 4,
-      requestHandler: { connectionTimeout: 10_000, socketTimeout: 60_000 },
-    });
+    this.#options = options;
+    this.#client = client ?? makeS3Client(endpoint, options);
   }
 
   async stat(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {
@@ -88,7 +127,7 @@ export class S3Store implements Store {
     try {
       if (range) expectRange(answer.ContentRange, range, doing);
       const sizeBytes = range ? range.end - range.start : (answer.ContentLength ?? 0);
-      yield* exactBytes(body, { sizeBytes, doing });
+      yield* exactBytes(withoutTrickle(body, this.#options.stallMs ?? defaultStallMs), { sizeBytes, doing });
     } catch (error) {
       if (error instanceof Failure) throw error;
       if (signal?.aborted) throw asFailure(signal.reason, doing);
@@ -101,7 +140,20 @@ export class S3Store implements Store {
   async write(
     key: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
-    { ifAbsent, ifMatch, contentType, signal }: WriteOptions = {},
+    options: WriteOptions = {},
+  ): Promise<StoredObject> {
+    checkKey(key);
+    const { ifAbsent, ifMatch, signal } = options;
+    const isConditional = ifAbsent || ifMatch !== undefined;
+    if (!isConditional || (await this.#expectConditions(signal))) return this.#write(key, body, options);
+    const locks = this.#open(`${privatePrefix}locks/`);
+    return writeGuarded({ store: this, locks, settleMs: this.#options.settleMs ?? 2000 }, key, body, options);
+  }
+
+  async #write(
+    key: string,
+    body: Uint8Array | AsyncIterable<Uint8Array>,
+    { ifAbsent, ifMatch, contentType, signal }: WriteOptions,
   ): Promise<StoredObject> {
     const request = { ...this.#request("writing", key), ifAbsent, ifMatch };
     const target = {
@@ -117,22 +169,37 @@ export class S3Store implements Store {
       }
       const counted = new CountedBody(body, signal);
       const params = { ...target, Body: Readable.from(counted, { objectMode: false }) };
-      // Ended by the body, not by Upload's own abort: that one returns before the parts are removed.
-      const put = await new Upload({ client: this.#client, params, partSize: partBytes, queueSize: 2 }).done();
-      return { key, sizeBytes: counted.sizeBytes, etag: put.ETag ?? "" };
+      const etag = await this.#upload(params);
+      return { key, sizeBytes: counted.sizeBytes, etag };
     } catch (error) {
       throw s3Failure(error, request);
     }
   }
 
+  /** Ended by the body, not by Upload's own abort: that one returns before the parts are removed. */
+  async #upload(params: { Bucket: string; Key: string; Body: Readable }): Promise<string> {
+    const options = { partSize: partBytes, queueSize: 2, leavePartsOnError: true };
+    const upload = new Upload({ client: this.#client, params, ...options });
+    try {
+      return (await upload.done()).ETag ?? "";
+    } catch (error) {
+      const { Bucket, Key } = params;
+      const parts = { Bucket, Key, UploadId: upload.uploadId };
+      // What ended the upload is what is told. Parts that can't be removed are left to a prune.
+      if (upload.uploadId) await this.#client.send(new AbortMultipartUploadCommand(parts)).catch(() => undefined);
+      throw error;
+    }
+  }
+
   async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject, void, undefined> {
     checkPrefix(prefix);
-    const request = { doing: `listing ${this.url}/${prefix}`, endpoint: this.#endpoint };
+    const request = this.#request("listing", prefix);
     try {
       const query = { Bucket: this.#bucket, Prefix: this.#prefix + prefix };
       for await (const page of paginateListObjectsV2({ client: this.#client }, query, abort(signal))) {
         for (const { Key, Size, ETag } of page.Contents ?? []) {
-          yield { key: (Key ?? "").slice(this.#prefix.length), sizeBytes: Size ?? 0, etag: ETag ?? "" };
+          const key = (Key ?? "").slice(this.#prefix.length);
+          if (!isPrivateKey(key)) yield { key, sizeBytes: Size ?? 0, etag: ETag ?? "" };
         }
       }
     } catch (error) {
@@ -148,13 +215,66 @@ export class S3Store implements Store {
     });
   }
 
+  async *listUnfinished(prefix: string, signal?: AbortSignal): AsyncGenerator<UnfinishedWrite, void, undefined> {
+    const request = this.#request("listing unfinished uploads of", prefix);
+    const fail = (error: unknown) => {
+      throw s3Failure(error, request);
+    };
+    const place = { bucket: this.#bucket, prefix: this.#prefix };
+    try {
+      for await (const upload of listUploads(this.#client, place, prefix, signal)) {
+        yield { ...upload, discard: () => upload.discard().catch(fail) };
+      }
+    } catch (error) {
+      fail(error);
+    }
+  }
+
+  /** With this store's credentials, which have to be good for reading there. */
+  async copyFrom(
+    from: Store,
+    object: StoredObject,
+    { contentType, signal }: CopyFromOptions = {},
+  ): Promise<CopiedObject | undefined> {
+    if (!(from instanceof S3Store) || from.#endpoint !== this.#endpoint) return undefined;
+    const { key } = object;
+    const limitBytes = this.#options.copyLimitBytes ?? copyLimitBytes;
+    const places = { source: from.#at(key), target: this.#at(key) };
+    const request = this.#request("copying", key);
+    return copyOnServer(this.#client, { ...places, object, contentType, limitBytes, request, signal });
+  }
+
   #at(key: string): { Bucket: string; Key: string } {
     checkKey(key);
     return { Bucket: this.#bucket, Key: this.#prefix + key };
   }
 
   #request(verb: string, key: string): S3Request {
-    return { doing: `${verb} ${this.url}/${key}`, endpoint: this.#endpoint };
+    const place = { endpoint: this.#endpoint, bucket: this.#bucket, prefix: this.#prefix };
+    return { doing: `${verb} ${this.url}/${key}`, ...place };
+  }
+
+  #open(prefix: string): S3Store {
+    return new S3Store({ bucket: this.#bucket, prefix: this.#prefix + prefix }, this.#options, this.#client);
+  }
+
+  /** Asked once, before the first write on condition. */
+  async #expectConditions(signal?: AbortSignal): Promise<boolean> {
+    this.#keepsConditions ??= this.#findConditions(signal).catch((error: unknown) => {
+      this.#keepsConditions = undefined;
+      throw error;
+    });
+    return this.#keepsConditions;
+  }
+
+  async #findConditions(signal?: AbortSignal): Promise<boolean> {
+    const key = `${privatePrefix}conditions`;
+    const target = { Bucket: this.#bucket, Key: this.#prefix + key };
+    const kept = await keepsConditions(this.#client, target, signal).catch((error: unknown) => {
+      throw s3Failure(error, this.#request("writing", key));
+    });
+    if (!kept) this.#options.onWarning?.(conditionsWarning(this.#endpoint));
+    return kept;
   }
 
   /** The answer to HEAD has no body, so that a missing bucket looks like a missing object. */
@@ -169,9 +289,9 @@ export class S3Store implements Store {
   }
 }
 
-/** What the AWS chain says; servers other than AWS rarely care, and us-east-1 is what they expect then. */
-async function regionOfChain(): Promise<string> {
-  return new S3Client({}).config.region().catch(() => "us-east-1");
+function conditionsWarning(endpoint: string): string {
+  const what = `${endpoint} keeps no conditions of writes (If-None-Match, If-Match)`;
+  return `${what}: locks stand in for them, which is slower, and guards two publishers at once less well`;
 }
 
 function abort(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {

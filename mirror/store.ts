@@ -19,7 +19,29 @@ export interface WriteOptions {
   /** Fail with `object-changed` unless the object still has this entity tag. */
   ifMatch?: string;
   contentType?: string;
+  /** How long the body is, where that is known: what does not fit is refused before it is begun. */
+  sizeBytes?: number;
   signal?: AbortSignal;
+}
+
+export interface CopyFromOptions {
+  contentType?: string;
+  signal?: AbortSignal;
+}
+
+/** An object that a server has copied by itself. */
+export interface CopiedObject extends StoredObject {
+  /** What the server says its SHA-256 is, hexadecimal; not there where it says nothing of the whole. */
+  sha256?: string;
+}
+
+/** What is being written, or was when its writer ended: no object yet. */
+export interface UnfinishedWrite {
+  /** The key, where it is known. */
+  name: string;
+  startedAt: Date;
+  /** Removes it. */
+  discard(): Promise<void>;
 }
 
 /**
@@ -49,4 +71,13 @@ export interface Store {
   list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
   /** Removing what is not there is fine. */
   remove(key: string, signal?: AbortSignal): Promise<void>;
+  /** Writes below the prefix, or of an unknown key, that have not come to their end. Not all stores have such. */
+  listUnfinished?(prefix: string, signal?: AbortSignal): AsyncIterable<UnfinishedWrite>;
+  /**
+   * Copies an object of another store to the same key here, in place of what may be there, without its bytes passing
+   * through this process: `object-changed` unless it is still the object that is given. Not all stores can.
+   * @returns undefined where both are not on one server
+   * @throws Failure `copy-refused` (failed) where the server can't or won't
+   */
+  copyFrom?(from: Store, object: StoredObject, options?: CopyFromOptions): Promise<CopiedObject | undefined>;
 }

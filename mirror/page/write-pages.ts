@@ -6,6 +6,7 @@ import type { Manifest } from "../manifest.ts";
 import { readManifest } from "../read-manifest.ts";
 import type { Store } from "../store.ts";
 import type { ImageContents } from "./contents.ts";
+import { removeStalePages } from "./remove-stale-pages.ts";
 import { renderMirrorPages } from "./render-pages.ts";
 import { renderStreams } from "./streams.ts";
 
@@ -33,13 +34,16 @@ export async function writePages(mirror: Store, options: PagesOptions): Promise<
   const { title, url, emit, now = new Date(), signal } = options;
   const fixed = { ...(title !== undefined && { title }), ...(url !== undefined && { url }) };
   await reportStep(emit, { step, title: `Write the pages of ${mirror.url}` }, async () => {
-    const known: Known = { manifests: new Map(), said: new Set() };
+    const known: Known = { manifests: new Map(), said: new Set(), unreadable: [] };
     let images = await readContents(mirror, known, options);
     for (let round = 1; round <= roundsLimit; round += 1) {
       const contents = { ...fixed, updatedAt: now.toISOString(), images };
-      for (const { key, contentType, bytes } of [...renderStreams(contents), ...renderMirrorPages(contents)]) {
+      const pages = [...renderStreams(contents), ...renderMirrorPages(contents)];
+      for (const { key, contentType, bytes } of pages) {
         await mirror.write(key, bytes, { contentType, ...(signal && { signal }) });
       }
+      const kept = new Set(pages.map(({ key }) => key));
+      await removeStalePages(mirror, { kept, unreadable: known.unreadable }, signal);
       const current = await readContents(mirror, known, options);
       if (summarize(current) === summarize(images)) return;
       images = current;
@@ -53,6 +57,8 @@ interface Known {
   manifests: Map<string, Manifest>;
   /** The notes that have been given. */
   said: Set<string>;
+  /** Images that were left out. */
+  unreadable: ImagePlace[];
 }
 
 /**
@@ -61,7 +67,7 @@ interface Known {
  */
 async function readContents(
   mirror: Store,
-  { manifests, said }: Known,
+  { manifests, said, unreadable }: Known,
   { emit, signal }: PagesOptions,
 ): Promise<ImageContents[]> {
   const images: ImageContents[] = [];
@@ -74,6 +80,7 @@ async function readContents(
       const text = `${place.name} (${place.arch}) is not on the pages: ${error.message}`;
       if (!said.has(text)) note(emit, text, step);
       said.add(text);
+      unreadable.push(place);
     }
   }
   return images;

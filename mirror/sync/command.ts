@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { action } from "../../common/command-line.ts";
 import { parseSize } from "../../common/units.ts";
 import { openStore } from "../open-store.ts";
+import { openForWriting } from "../trust/command-options.ts";
 import { describeSynced } from "./describe-synced.ts";
 import { type FilterFlags, filterOf, filterOptions } from "./filter-options.ts";
 import { recordMetrics } from "./metrics.ts";
@@ -25,7 +26,7 @@ export function addSyncCommand(program: Command): void {
     .option("--metrics <file>", "leave the outcome in a text file for Prometheus")
     .action(
       action<Options>(async ({ emit, print, signal }, options, fromUrl, toUrl) => {
-        const [from, to] = [openStore(fromUrl), openStore(toUrl)];
+        const [from, to] = [openStore(fromUrl), openForWriting(toUrl, emit)];
         const { dryRun = false, metrics, bandwidth } = options;
         const bytesPerSecond = bandwidth === undefined ? {} : { bytesPerSecond: parseBandwidth(bandwidth) };
         const deletes = options.delete ?? false;

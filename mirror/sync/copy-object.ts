@@ -86,6 +86,7 @@ export async function putObject(to: Store, key: string, { body, sizeBytes, exist
     await to.write(key, body, {
       ...(existing ? { ifMatch: existing.etag } : { ifAbsent: true }),
       contentType: contentTypeOf(key),
+      sizeBytes,
       ...(signal && { signal }),
     });
   } catch (error) {
@@ -112,7 +113,13 @@ async function* verify(
   if (received !== sizeBytes) throw sizeMismatch(`${url}/${key}`, sizeBytes, received);
   const found = hash.digest("hex");
   if (found === sha256) return;
-  throw mismatch("file-hash-mismatch", `reading ${url}/${key}: its SHA-256 is ${found}, not ${sha256}`, sha256, found);
+  throw hashMismatch(`${url}/${key}`, sha256, found);
+}
+
+/** @returns Failure `file-hash-mismatch` (integrity) */
+export function hashMismatch(where: string, expected: string, found: string): Failure {
+  const message = `reading ${where}: its SHA-256 is ${found}, not ${expected}`;
+  return mismatch("file-hash-mismatch", message, expected, found);
 }
 
 function sizeMismatch(where: string, expected: number, found: number): Failure {

@@ -1,4 +1,5 @@
 import { reportStep } from "../../common/event.ts";
+import { Failure } from "../../common/failure.ts";
 import type { StoredObject } from "../store.ts";
 import { pointerKey } from "../trust/roles.ts";
 import { copyFiles, putHeld } from "./copy-files.ts";
@@ -28,9 +29,10 @@ interface Plan extends CopyPlan {
  * @returns whether the target's pointer is another one than before
  */
 export async function copyStatement(run: SyncRun, statement: Statement): Promise<boolean> {
-  const { from, filter, emit, tally } = run;
-  expectKnown(statement.images, filter, from.url);
-  const plan = await reportStep(emit, { step: "compare", title: "Compare both sides" }, () => compare(run, statement));
+  const { to, retry, tally } = run;
+  const former = await readPointer(to, retry);
+  expectSuccessor(to, statement.pointer, former);
+  const plan = await compare(run, statement, former);
   tally.forgetSkipped();
   tally.add("skipped", plan.skipped);
   if (run.dryRun) countOnly(run, statement, plan);
@@ -38,17 +40,37 @@ export async function copyStatement(run: SyncRun, statement: Statement): Promise
   return plan.pointerMoves;
 }
 
-async function compare(run: SyncRun, statement: Statement): Promise<Plan> {
+/**
+ * Whether the target has all of a statement already, and nothing that is to go. It costs little where the target has
+ * another pointer, and then it is not so.
+ */
+export async function isCopied(run: SyncRun, statement: Statement): Promise<boolean> {
+  const former = await readPointer(run.to, run.retry);
+  if (!former || Buffer.compare(former.bytes, statement.pointer.bytes) !== 0) return false;
+  const plan = await compare(run, statement, former).catch((error: unknown) => {
+    // There will be a new look.
+    if (error instanceof Failure && error.code === "source-changed") return undefined;
+    throw error;
+  });
+  if (!plan) return false;
+  const { files, manifests, channels, metadata, roots, goes, skipped } = plan;
+  if ([files, manifests, channels, metadata, roots, goes].some(({ length }) => length > 0)) return false;
+  run.tally.add("skipped", skipped);
+  return true;
+}
+
+function compare(run: SyncRun, statement: Statement, former: Pointer | undefined): Promise<Plan> {
   const { from, to, filter, retry } = run;
-  const former = await readPointer(to, retry);
-  expectSuccessor(to, statement.pointer, former);
-  const pointerMoves = former?.version !== statement.pointer.version;
-  const sides = await listSides(from, to, retry.signal);
-  const roots = await findMissingRoots(from, sides, retry);
-  if (roots.length > 0) await expectSame(run, statement.pointer);
-  const copies = await planCopies({ from, to, sides }, statement, filter, retry);
-  const goes = run.deletes ? await findDeletions(run, statement, sides, pointerMoves) : [];
-  return { ...copies, sides, roots, former, pointerMoves, goes };
+  expectKnown(statement.images, filter, from.url);
+  return reportStep(run.emit, { step: "compare", title: "Compare both sides" }, async () => {
+    const pointerMoves = former?.version !== statement.pointer.version;
+    const sides = await listSides(from, to, retry.signal);
+    const roots = await findMissingRoots(from, sides, retry);
+    if (roots.length > 0) await expectSame(run, statement.pointer);
+    const copies = await planCopies({ from, to, sides }, statement, filter, retry);
+    const goes = run.deletes ? await findDeletions(run, statement, sides, pointerMoves) : [];
+    return { ...copies, sides, roots, former, pointerMoves, goes };
+  });
 }
 
 /** A root that was added after the pointer was read may not know the keys that the pointer is signed with. */

@@ -10,7 +10,8 @@ export interface Sides {
   target: Listing;
 }
 
-const prefixes = ["images/", "metadata/"];
+/** What else lies there, pages and locks, is little. */
+const parts = /^(images|metadata)\//;
 const cannotList = new Set(["store-read-only", "store-denied"]);
 
 /** What lies at both sides. The source is one of which something has been read. @throws what a store throws */
@@ -27,9 +28,7 @@ export async function listSides(from: Store, to: Store, signal?: AbortSignal): P
 
 async function listObjects(store: Store, signal?: AbortSignal): Promise<Listing> {
   const found = new Map<string, StoredObject>();
-  for (const prefix of prefixes) {
-    for await (const object of store.list(prefix, signal)) found.set(object.key, object);
-  }
+  for await (const object of store.list("", signal)) if (parts.test(object.key)) found.set(object.key, object);
   return found;
 }
 

@@ -26,6 +26,7 @@ function formatMetrics({ from, to, endedAt, seconds, summary, expires }: Outcome
     ["duration_seconds", "How long the last run took.", seconds],
     ["copied_objects", "Objects that the last run copied.", summary?.copied.objects],
     ["copied_bytes", "Bytes of these objects.", summary?.copied.bytes],
+    ["copied_on_server_bytes", "Of these, bytes that the server copied by itself.", summary?.copiedOnServer.bytes],
     ["deleted_objects", "Objects that the last run removed.", summary?.deleted.objects],
     [
       "pointer_expires_timestamp_seconds",

@@ -3,6 +3,7 @@ import type { RetryOptions } from "../retry.ts";
 import type { Store } from "../store.ts";
 import type { Bandwidth } from "./bandwidth.ts";
 import type { SyncFilter } from "./select-versions.ts";
+import type { ServerCopies } from "./server-copies.ts";
 import type { Tally } from "./tally.ts";
 
 /** What all parts of one run work with. */
@@ -13,6 +14,7 @@ export interface SyncRun {
   deletes: boolean;
   dryRun: boolean;
   bandwidth: Bandwidth | undefined;
+  serverCopies: ServerCopies;
   tally: Tally;
   emit: Emit;
   retry: RetryOptions & { signal?: AbortSignal };

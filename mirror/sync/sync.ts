@@ -3,9 +3,10 @@ import { Failure } from "../../common/failure.ts";
 import type { Store } from "../store.ts";
 import { pointerKey } from "../trust/roles.ts";
 import { Bandwidth, type Clock } from "./bandwidth.ts";
-import { copyStatement } from "./copy-statement.ts";
+import { copyStatement, isCopied } from "./copy-statement.ts";
 import { readStatement, type Statement } from "./read-statement.ts";
 import { expectFilter, type SyncFilter } from "./select-versions.ts";
+import { ServerCopies } from "./server-copies.ts";
 import { withSyncLock } from "./sync-lock.ts";
 import type { SyncRun } from "./sync-run.ts";
 import { type ImageCounts, type SyncCounts, Tally } from "./tally.ts";
@@ -45,13 +46,16 @@ export interface SyncSummary extends SyncCounts {
   images: ImageCounts[];
 }
 
+const verifyHint = "they are what the source has; `metalcast verify` reads them";
+
 /** How often a source that changes under the copying is looked at. */
 const roundsLimit = 3;
 
 /**
  * Makes one mirror the copy of another. It needs no keys, and checks no signatures: readers do. Content goes first, the
  * pointer that readers follow last; stopped anywhere, readers of the target have what they had, and a rerun goes on
- * from there. Every object is verified on its way. With nothing to do, it lists both sides and reads the metadata.
+ * from there. Every object is verified on its way, but what one server copies by itself without saying what it was. With
+ * nothing to do, it lists both sides and reads the metadata.
  * @throws Failure `mirror-unsigned`, `image-unknown`, `channel-unknown`, `channel-invalid`, `newest-invalid`,
  *   `bandwidth-invalid` (configuration); `mirror-older`, `mirror-differs`, `root-differs` (refused); `sync-running`,
  *   `lock-lost`, `pointer-raced` (retry); what is wrong with the source (integrity, see readStatement,
@@ -64,13 +68,17 @@ export async function sync(from: Store, to: Store, options: SyncOptions): Promis
   return reportOperation(emit, { operation: "sync", subject: `${from.url} to ${to.url}` }, async () => {
     const startedAt = performance.now();
     const tally = new Tally();
-    const work = (ending?: AbortSignal) => {
+    const serverCopies = new ServerCopies(from, to, emit);
+    const begin = (ending?: AbortSignal): SyncRun => {
       const onRetry = ({ message }: Failure) => note(emit, `${message}; trying again`);
       const retry = { onRetry, ...(retryDelayMs !== undefined && { retryDelayMs }), ...(ending && { signal: ending }) };
-      return follow({ from, to, filter, deletes: options.delete ?? false, dryRun, bandwidth, tally, emit, retry });
+      const deletes = options.delete ?? false;
+      return { from, to, filter, deletes, dryRun, bandwidth, serverCopies, tally, emit, retry };
     };
-    const { statement, pointerMoved } = await (dryRun ? work(signal) : withSyncLock(to, { now, signal }, work));
+    const { statement, pointerMoved } = await work(begin, signal, now);
     const { version, expires } = statement.pointer;
+    const { unproven } = serverCopies;
+    if (unproven > 0) note(emit, `${unproven} files were copied by the server, which tells no SHA-256: ${verifyHint}`);
     return {
       ...{ from: from.url, to: to.url, dryRun },
       ...{ version, expires: expires.toISOString(), pointerMoved },
@@ -82,11 +90,32 @@ export async function sync(from: Store, to: Store, options: SyncOptions): Promis
   });
 }
 
-/** What vanishes from the source while it is copied has been pruned there: by now the source says so. */
-async function follow(run: SyncRun): Promise<{ statement: Statement; pointerMoved: boolean }> {
+interface Worked {
+  statement: Statement;
+  pointerMoved: boolean;
+}
+
+/** Most runs find nothing to do, and need no lock for that. */
+async function work(
+  begin: (ending?: AbortSignal) => SyncRun,
+  signal: AbortSignal | undefined,
+  now: SyncOptions["now"],
+): Promise<Worked> {
+  const run = begin(signal);
+  if (run.dryRun) return follow(run);
+  const statement = await expectStatement(run);
+  if (await isCopied(run, statement)) return { statement, pointerMoved: false };
+  return withSyncLock(run.to, { now, signal }, (ending) => follow(begin(ending), statement));
+}
+
+/**
+ * What vanishes from the source while it is copied has been pruned there: by now the source says so.
+ * @param read what the source has just said
+ */
+async function follow(run: SyncRun, read?: Statement): Promise<Worked> {
   let former: number | undefined;
   for (let round = 1; ; round += 1) {
-    const statement = await expectStatement(run);
+    const statement = (round === 1 && read) || (await expectStatement(run));
     const { version } = statement.pointer;
     try {
       return { statement, pointerMoved: await copyStatement(run, statement) };

@@ -8,6 +8,8 @@ export interface Count {
 /** What a run did. In a dry run: what it would do. */
 export interface SyncCounts {
   copied: Count;
+  /** Of the copied ones, those whose bytes the server that has both sides has copied by itself. */
+  copiedOnServer: Count;
   /** Was there already. */
   skipped: Count;
   deleted: Count;
@@ -24,7 +26,12 @@ type Item = { key: string; sizeBytes: number };
 /** Counts objects by what happened to them, each once. */
 export class Tally {
   #reusedBytes = 0;
-  readonly #items: Record<Kind, Map<string, number>> = { copied: new Map(), skipped: new Map(), deleted: new Map() };
+  readonly #items: Record<Kind, Map<string, number>> = {
+    copied: new Map(),
+    copiedOnServer: new Map(),
+    skipped: new Map(),
+    deleted: new Map(),
+  };
 
   add(kind: Kind, items: Iterable<Item>): void {
     for (const { key, sizeBytes } of items) {
@@ -68,7 +75,12 @@ export class Tally {
       const sizes = [...this.#items[kind]].flatMap(([key, sizeBytes]) => (takes(key) ? [sizeBytes] : []));
       return { objects: sizes.length, bytes: sizes.reduce((sum, size) => sum + size, 0) };
     };
-    return { copied: count("copied"), skipped: count("skipped"), deleted: count("deleted") };
+    return {
+      copied: count("copied"),
+      copiedOnServer: count("copiedOnServer"),
+      skipped: count("skipped"),
+      deleted: count("deleted"),
+    };
   }
 }
 

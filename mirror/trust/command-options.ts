@@ -1,5 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { Option } from "commander";
+import { type Emit, note } from "../../common/event.ts";
 import { Failure } from "../../common/failure.ts";
 import { Secret } from "../../common/secret.ts";
 import { openStore } from "../open-store.ts";
@@ -35,8 +36,13 @@ export async function openForReading(url: string, { root }: RootFlag): Promise<S
   return openMirror(url, { root: await readRootFile(root) });
 }
 
-export async function openForSigning(url: string, flags: KeyFlags): Promise<Store> {
-  return signWith(await openKeys(flags), openStore(url));
+export async function openForSigning(url: string, flags: KeyFlags, emit: Emit): Promise<Store> {
+  return signWith(await openKeys(flags), openForWriting(url, emit));
+}
+
+/** A store that is to be changed: what the user should know of it becomes a note. */
+export function openForWriting(url: string, emit: Emit): Store {
+  return openStore(url, { onWarning: (text) => note(emit, text) });
 }
 
 export async function openKeys({ keys, passphraseFile }: KeyFlags): Promise<KeyRing> {

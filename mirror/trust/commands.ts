@@ -2,8 +2,7 @@ import { type Command, Option } from "commander";
 import { action } from "../../common/command-line.ts";
 import { Failure } from "../../common/failure.ts";
 import { formatTable } from "../../common/table.ts";
-import { openStore } from "../open-store.ts";
-import { type KeyFlags, keyOptions, openKeys, readPassphrase } from "./command-options.ts";
+import { type KeyFlags, keyOptions, openForWriting, openKeys, readPassphrase } from "./command-options.ts";
 import { initMirror } from "./init.ts";
 import { KeyRing } from "./key-ring.ts";
 import { type Expiry, refreshMirror } from "./refresh.ts";
@@ -19,19 +18,21 @@ export function addTrustCommands(program: Command): void {
     .description("make a store a mirror: its keys, and the root.json that readers pin")
     .option("--image <name...>", "images that can be published without the passphrase")
     .action(
-      action<KeyFlags & { image?: string[] }>(async ({ print, signal }, { keys, passphraseFile, image = [] }, url) => {
-        if (passphraseFile === undefined) throw passphraseMissing(keys);
-        const ring = await KeyRing.create(keys, await readPassphrase(passphraseFile));
-        await initMirror(openStore(url), ring, { images: image, signal });
-        const root = `${keys}/root.json`;
-        print({ store: url, keys, root }, `${url} is a mirror; its readers pin ${root}, its keys are in ${keys}`);
-      }),
+      action<KeyFlags & { image?: string[] }>(
+        async ({ emit, print, signal }, { keys, passphraseFile, image = [] }, url) => {
+          if (passphraseFile === undefined) throw passphraseMissing(keys);
+          const ring = await KeyRing.create(keys, await readPassphrase(passphraseFile));
+          await initMirror(openForWriting(url, emit), ring, { images: image, signal });
+          const root = `${keys}/root.json`;
+          print({ store: url, keys, root }, `${url} is a mirror; its readers pin ${root}, its keys are in ${keys}`);
+        },
+      ),
     );
   withKeys(mirror.command("refresh <store>"))
     .description("sign the mirror's state anew, so that readers can tell it from an old one; the nightly does it")
     .action(
-      action<KeyFlags>(async ({ print, signal }, flags, url) => {
-        const expiries = await refreshMirror(openStore(url), await openKeys(flags), { signal });
+      action<KeyFlags>(async ({ emit, print, signal }, flags, url) => {
+        const expiries = await refreshMirror(openForWriting(url, emit), await openKeys(flags), { signal });
         print(expiries, describeExpiries(expiries));
       }),
     );
@@ -43,8 +44,8 @@ export function addTrustCommands(program: Command): void {
     .option("--keep", "its former keys stay; add only as many as are missing")
     .action(
       action<KeyFlags & { role: KeyRole; count?: string; threshold?: string; keep?: boolean }>(
-        async ({ print, signal }, { role, count, threshold, keep = false, ...flags }, url) => {
-          const keyIDs = await rotateKeys(openStore(url), await openKeys(flags), role, {
+        async ({ emit, print, signal }, { role, count, threshold, keep = false, ...flags }, url) => {
+          const keyIDs = await rotateKeys(openForWriting(url, emit), await openKeys(flags), role, {
             keep,
             signal,
             ...(count !== undefined && { keys: Number(count) }),

@@ -69,7 +69,7 @@ export async function commit(
     ...(before.etag === undefined ? { ifAbsent: true } : { ifMatch: before.etag }),
     ...jsonOptions(signal),
   });
-  await ring.writeSeen({ timestamp: version, snapshot: snapshotMeta.version });
+  await ring.raiseSeen({ timestamp: version, snapshot: snapshotMeta.version });
   if (change.root) await writeRoot(store, change.root, signal);
   return { meta, snapshotVersion: snapshotMeta.version };
 }

@@ -23,6 +23,7 @@ export class KeyRing {
   readonly #roles = new Map<string, string>();
   /** Encrypted ones, by the beginning of their ID. */
   readonly #locked = new Map<string, string>();
+  #raising: Promise<unknown> = Promise.resolve();
 
   private constructor(directory: string, passphrase: Secret | undefined) {
     this.directory = directory;
@@ -96,8 +97,20 @@ export class KeyRing {
     return seenSchema.parse(JSON.parse(text));
   }
 
-  async writeSeen(seen: Seen): Promise<void> {
-    await writeWhole(join(this.directory, "seen.json"), `${JSON.stringify(seen)}\n`);
+  /** Versions that were seen or signed just now. What was seen before stays where it is newer. One call at a time. */
+  raiseSeen(found: Seen): Promise<void> {
+    const raise = async () => {
+      const seen = await this.readSeen();
+      const next = {
+        timestamp: Math.max(seen.timestamp, found.timestamp),
+        snapshot: Math.max(seen.snapshot, found.snapshot),
+      };
+      const isKnown = next.timestamp === seen.timestamp && next.snapshot === seen.snapshot;
+      if (!isKnown) await writeWhole(join(this.directory, "seen.json"), `${JSON.stringify(next)}\n`);
+    };
+    const raised = this.#raising.then(raise);
+    this.#raising = raised.catch(() => undefined);
+    return raised;
   }
 
   #add(role: string, signingKey: SigningKey): void {

@@ -3,7 +3,7 @@ import { Failure } from "../../common/failure.ts";
 import { readWhole } from "../read-whole.ts";
 import { withRetries } from "../retry.ts";
 import type { Store } from "../store.ts";
-import type { KeyRing } from "./key-ring.ts";
+import type { KeyRing, Seen } from "./key-ring.ts";
 import { expectDescribed, parseMetadata } from "./metadata.ts";
 import type { Signatures } from "./remove-former.ts";
 import { metadataKey, metadataLimitBytes, pointerKey } from "./roles.ts";
@@ -27,6 +27,8 @@ export interface Repository extends Signatures {
 export async function readRepository(store: Store, ring: KeyRing, signal?: AbortSignal): Promise<Repository> {
   const read = (key: string) => readMetadata(store, key, signal);
   const where = (key: string) => `${store.url}/${key}`;
+  // Before the store is: what others sign while it is read is newer, and not what this one has found.
+  const seen = await ring.readSeen();
   const found = await withRetries(() => store.stat(pointerKey, signal), signal ? { signal } : {});
   if (!found) throw mirrorUnsigned(store);
   const root = await readNewestRoot(store, await ring.readRoot(), signal);
@@ -40,7 +42,9 @@ export async function readRepository(store: Store, ring: KeyRing, signal?: Abort
   expectDescribed(snapshotMeta, snapshotBytes, where(snapshotKey));
   const snapshot = parseMetadata("snapshot", snapshotBytes, where(snapshotKey));
   expectSignedBy(root, "snapshot", snapshot, where(snapshotKey));
-  await expectNotOlder(store, ring, { timestamp: timestamp.signed.version, snapshot: snapshot.signed.version });
+  const versions = { timestamp: timestamp.signed.version, snapshot: snapshot.signed.version };
+  expectNotOlder(store, ring, { seen, found: versions });
+  await ring.raiseSeen(versions);
 
   const { meta } = snapshot.signed;
   const targets = await readRole(store, { parent: root, meta }, "targets", signal);
@@ -95,8 +99,7 @@ async function readMetadata(store: Store, key: string, signal?: AbortSignal): Pr
   return readWhole(store, key, { limitBytes: metadataLimitBytes, ...(signal && { signal }) });
 }
 
-async function expectNotOlder(store: Store, ring: KeyRing, found: { timestamp: number; snapshot: number }) {
-  const seen = await ring.readSeen();
+function expectNotOlder(store: Store, ring: KeyRing, { seen, found }: { seen: Seen; found: Seen }): void {
   if (found.timestamp >= seen.timestamp && found.snapshot >= seen.snapshot) return;
   throw new Failure({
     code: "mirror-rolled-back",

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { TargetFile, Targets } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
 import { readWhole } from "../read-whole.ts";
-import type { ReadOptions, Store, StoredObject, WriteOptions } from "../store.ts";
+import type { ReadOptions, Store, StoredObject, UnfinishedWrite, WriteOptions } from "../store.ts";
 import { type Change, commit } from "./commit.ts";
 import { delegate } from "./delegate.ts";
 import type { KeyRing } from "./key-ring.ts";
@@ -91,6 +91,10 @@ export class SignedStore implements Store {
 
   async remove(key: string, signal?: AbortSignal): Promise<void> {
     return this.#store.remove(key, signal);
+  }
+
+  async *listUnfinished(prefix: string, signal?: AbortSignal): AsyncGenerator<UnfinishedWrite, void, undefined> {
+    yield* this.#store.listUnfinished?.(prefix, signal) ?? [];
   }
 
   async #listSigned(prefix: string, signal?: AbortSignal): Promise<StoredObject[]> {

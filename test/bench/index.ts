@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { formatTable } from "../../common/table.ts";
+import { formatSize } from "../../common/units.ts";
 import { type Bench, type Measured, measure } from "./measure.ts";
 
 /** Loaded only if asked for, so that one bench's needs are not another's. */
@@ -7,10 +8,11 @@ const benches: Record<string, () => Promise<Bench>> = {
   convert: () => import("./convert.ts").then(({ convertBench }) => convertBench),
   pack: () => import("./pack.ts").then(({ packBench }) => packBench),
   lay: () => import("./lay.ts").then(({ layBench }) => layBench),
+  sync: () => import("./sync.ts").then(({ syncBench }) => syncBench),
 };
 
 /**
- * npm run bench -- [convert] [pack] [lay] [--rounds N] [--json]
+ * npm run bench -- [convert] [pack] [lay] [sync] [--rounds N] [--json]
  *
  * A table on standard output, or with --json one JSON document. Targets are printed and judged by people: a busy
  * machine is no failure. What can't be measured at all is one.
@@ -36,8 +38,9 @@ async function main(): Promise<void> {
 }
 
 function describe({ title, ours, peers }: Measured): string {
-  const figures = ({ name, seconds, processorSeconds, peakBytes }: Measured["ours"]) => [
+  const figures = ({ name, seconds, processorSeconds, peakBytes, traffic }: Measured["ours"]) => [
     name,
+    ...(traffic ? [`${traffic.requests}`, formatSize(traffic.bytes)] : []),
     `${seconds.toFixed(2)} s`,
     `${processorSeconds.toFixed(2)} s`,
     `${Math.round(peakBytes / 2 ** 20)} MiB`,
@@ -46,7 +49,11 @@ function describe({ title, ours, peers }: Measured): string {
     const range = `${Math.min(...peer.ratios).toFixed(2)} to ${Math.max(...peer.ratios).toFixed(2)}`;
     return [...figures(peer), peer.ratio.toFixed(2), range, peer.target === undefined ? "" : `<= ${peer.target}`];
   });
-  return formatTable([title, "time", "processor", "memory", "ours/peer", "range", "target"], [figures(ours), ...rows]);
+  const passed = ours.traffic ? ["requests", "bytes"] : [];
+  return formatTable(
+    [title, ...passed, "time", "processor", "memory", "ours/peer", "range", "target"],
+    [figures(ours), ...rows],
+  );
 }
 
 await main();

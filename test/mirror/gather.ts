@@ -1,5 +1,5 @@
 /** All items of a stream. */
-export async function gather<T>(source: AsyncIterable<T>): Promise<T[]> {
+export async function gather<T>(source: AsyncIterable<T> | Iterable<T>): Promise<T[]> {
   const items: T[] = [];
   for await (const item of source) items.push(item);
   return items;

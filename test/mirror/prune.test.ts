@@ -287,6 +287,27 @@ test("whatever is listed: what a channel names stays, and as many of the newest 
   );
 });
 
+test("of versions that are to be older, those that are not stay, to the day", () => {
+  const versions = ["20261124.0", "20261120.3", "20261110.0", "20261109.9"];
+  const channels: Channels = {
+    formatVersion: 1,
+    versions: Object.fromEntries(versions.map((one) => [one, { manifestSha256: "0".repeat(64) }])),
+    channels: {},
+  };
+  const gone = (at: Date, olderThanMs?: number) =>
+    planPrune(channels, [], {
+      keep: 1,
+      graceMs: 0,
+      now: at,
+      ...(olderThanMs !== undefined && { olderThanMs }),
+    }).leaving.map((one) => one.version);
+  const midnight = new Date("2026-11-24T00:00:00Z");
+  expect(gone(midnight)).toEqual(["20261109.9", "20261110.0", "20261120.3"]);
+  expect(gone(midnight, 14 * 24 * hour)).toEqual(["20261109.9", "20261110.0"]);
+  expect(gone(new Date(midnight.getTime() - 1), 14 * 24 * hour)).toEqual(["20261109.9"]);
+  expect(gone(midnight, 90 * 24 * hour)).toEqual([]);
+});
+
 test("people read what goes, when, and how much that frees", () => {
   const base = { ...place, removableAt: now, sizeBytes: 2 ** 30 };
   const pruned = [

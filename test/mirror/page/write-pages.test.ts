@@ -68,3 +68,16 @@ test("an image whose statement is broken is left out, and said", async () => {
   expect(await text(store, "index.html")).toMatch(/20261122\.0/);
   expect(said).toEqual([expect.stringMatching(/^broken \(amd64\) is not on the pages: .*channels\.json/)]);
 });
+
+test("the page of an image that has no version any more goes, that of one that can't be read stays", async () => {
+  const [, open] = stores.kinds[0] ?? expect.unreachable();
+  const { store } = await open();
+  await publishVersion(store, "20261122.0", "stable");
+  const page = (name: string) => `images/${name}/amd64/index.html`;
+  for (const name of ["gone", "broken"]) await store.write(page(name), Buffer.from("former"));
+  await store.write("images/broken/amd64/channels.json", Buffer.from("{}"), { ifAbsent: true });
+  await store.write("images/gone/amd64/20261101.0/index.html", Buffer.from("none of ours"));
+  await writePages(store, { emit });
+  const pages = (await gather(store.list(""))).map(({ key }) => key).filter((key) => key.endsWith("index.html"));
+  expect(pages).toEqual([page("broken"), page("debian-12"), "images/gone/amd64/20261101.0/index.html", "index.html"]);
+});

@@ -1,11 +1,11 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Command } from "commander";
-import { describe, expect, test, vi } from "vitest";
-import { addGlobalOptions, runCommandLine } from "../../../common/command-line.ts";
+import { describe, expect, test } from "vitest";
 import { openStore } from "../../../mirror/open-store.ts";
 import { addSyncCommand } from "../../../mirror/sync/command.ts";
+import { collect } from "../gather.ts";
+import { runCommand } from "../run-command.ts";
 import { temporaryDirectory } from "../sample-image.ts";
 import { keysOf, putMirror, readEverything, sampleVersion, versionPrefix } from "./unsigned-mirror.ts";
 
@@ -22,28 +22,7 @@ async function openPlaces() {
   return { ...directory, from, to };
 }
 
-const signals = ["SIGINT", "SIGTERM"] as const;
-
-async function metalcast(...words: string[]) {
-  const said = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => {
-      said[name] += String(text);
-      return true;
-    }),
-  );
-  const program = addGlobalOptions(new Command("metalcast"));
-  addSyncCommand(program);
-  const listeners = signals.map((signal) => process.listeners(signal));
-  const exitCode = await runCommandLine(program, words);
-  for (const spy of spies) spy.mockRestore();
-  // Of a process that ends with its command there are no others.
-  for (const [index, signal] of signals.entries()) {
-    const added = process.listeners(signal).filter((listener) => !listeners[index]?.includes(listener));
-    for (const listener of added) process.removeListener(signal, listener);
-  }
-  return { exitCode, ...said };
-}
+const metalcast = (...words: string[]) => runCommand(addSyncCommand, words);
 
 test("it copies, and tells people and programs what it did", async () => {
   await using places = await openPlaces();
@@ -105,6 +84,7 @@ describe("metrics", () => {
     expect(Number(await value("timestamp_seconds"))).toBeGreaterThanOrEqual(Math.floor(before));
     expect(Number(await value("duration_seconds"))).toBeGreaterThan(0);
     expect(await value("copied_objects")).toBe("12");
+    expect(await value("copied_on_server_bytes")).toBe("0");
     expect(await value("deleted_objects")).toBe("0");
     expect(await value("pointer_expires_timestamp_seconds")).toBe("4000000000");
     expect(await readdir(path)).toEqual(["from", "sync.prom", "to"]);
@@ -115,12 +95,16 @@ describe("metrics", () => {
     await using metrics = await openMetrics();
     const { from, to, read, value, run } = metrics;
     await run();
-    await openStore(from).remove("metadata/4.snapshot.json");
+    const key = "metadata/4.snapshot.json";
+    const snapshot = await collect(openStore(from).read(key));
+    await openStore(from).remove(key);
     expect(await run()).toMatchObject({ exitCode: 4 });
     expect(await value("success")).toBe("0");
     expect(await value("copied_bytes")).toBeUndefined();
     expect(await value("pointer_expires_timestamp_seconds")).toBe("4000000000");
 
+    await openStore(from).write(key, snapshot);
+    await openStore(to).remove(`${versionPrefix(first)}image.tar.zst`);
     const former = await read();
     const lock = { owner: "o", host: "h", expires: "2099-01-01T00:00:00Z" };
     await openStore(to).write("locks/sync.json", Buffer.from(JSON.stringify(lock)));

@@ -80,6 +80,14 @@ test("frames that the target has in another version do not travel", async () => 
   expect(summary.copied.bytes).toBeGreaterThan(next.archive.byteLength);
 });
 
+test("what lies in a directory comes from there, since reading the target costs more", async () => {
+  const { from, to } = await openPlaces(withFormerFrames([0, 1, 3]));
+  const target = watched(to);
+  const directory = changedStore(from, { url: "file:///srv/mirror" });
+  expect(await sync(directory, target.watching, options)).toMatchObject({ reusedBytes: 0 });
+  expect(target.ranges).toEqual([]);
+});
+
 test("nothing alike: it comes in one piece from the source", async () => {
   const { from, to } = await openPlaces(fresh);
   const source = watched(from);

@@ -196,6 +196,16 @@ describe("the source changes meanwhile", () => {
     expect(summary.copied.objects + summary.skipped.objects).toBeGreaterThanOrEqual((await keysOf(from)).length);
   });
 
+  test("a version that the target has lost is pruned before it is read: what the source says now is copied", async () => {
+    const from = await newMirror(1, [first, second]);
+    const to = newStore();
+    await sync(from, to, options);
+    for (const key of await keysOf(to, versionPrefix(first))) await to.remove(key);
+    const changing = whenRead(from, /20261121.*manifest\.json$/, () => moveOn(from, 2, [second, third]));
+    expect(await sync(changing, to, options)).toMatchObject({ version: 2 });
+    expect(await readEverything(to)).toBe(2);
+  });
+
   test("a version is added: what was there is copied whole, the next run brings the rest", async () => {
     const from = await newMirror(1, [first]);
     const to = newStore();

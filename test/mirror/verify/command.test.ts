@@ -1,12 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { Command } from "commander";
-import { expect, test, vi } from "vitest";
-import { addGlobalOptions, runCommandLine } from "../../../common/command-line.ts";
+import { expect, test } from "vitest";
 import { openStore } from "../../../mirror/open-store.ts";
 import { addVerifyCommand } from "../../../mirror/verify/command.ts";
 import { describeVerified } from "../../../mirror/verify/describe-verified.ts";
+import { runCommand } from "../run-command.ts";
 import { temporaryDirectory } from "../sample-image.ts";
 import { cut, firstPrefix, openSampleMirror, overwrite, secondPrefix } from "./sample-mirror.ts";
 
@@ -23,28 +22,7 @@ async function openPlaces() {
   return { ...directory, store, url: urlOf("mirror"), other: urlOf("other"), rootFile };
 }
 
-const signals = ["SIGINT", "SIGTERM"] as const;
-
-async function metalcast(...words: string[]) {
-  const said = { stdout: "", stderr: "" };
-  const spies = (["stdout", "stderr"] as const).map((name) =>
-    vi.spyOn(process[name], "write").mockImplementation((text) => {
-      said[name] += String(text);
-      return true;
-    }),
-  );
-  const program = addGlobalOptions(new Command("metalcast"));
-  addVerifyCommand(program);
-  const listeners = signals.map((signal) => process.listeners(signal));
-  const exitCode = await runCommandLine(program, words);
-  for (const spy of spies) spy.mockRestore();
-  // Of a process that ends with its command there are no others.
-  for (const [index, signal] of signals.entries()) {
-    const added = process.listeners(signal).filter((listener) => !listeners[index]?.includes(listener));
-    for (const listener of added) process.removeListener(signal, listener);
-  }
-  return { exitCode, ...said };
-}
+const metalcast = (...words: string[]) => runCommand(addVerifyCommand, words);
 
 test("it says what is wrong before it fails, repairs it, and is content", async () => {
   await using places = await openPlaces();

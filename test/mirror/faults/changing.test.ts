@@ -1,0 +1,195 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { readShard } from "../../../mirror/frames.ts";
+import { promote } from "../../../mirror/promote.ts";
+import { prune } from "../../../mirror/prune.ts";
+import { publish } from "../../../mirror/publish.ts";
+import { resolveImage } from "../../../mirror/resolve.ts";
+import type { Store } from "../../../mirror/store.ts";
+import { sync } from "../../../mirror/sync/sync.ts";
+import { signWith } from "../../../mirror/trust/open-mirror.ts";
+import { TrustedReader } from "../../../mirror/trust/reader.ts";
+import { SignedStore } from "../../../mirror/trust/signed-store.ts";
+import { verify } from "../../../mirror/verify/verify.ts";
+import type { Asked, Fault, Rule } from "../../lab/fault-proxy.ts";
+import { collect } from "../gather.ts";
+import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
+import { newMirror } from "../trust/new-mirror.ts";
+import { startFaultyS3 } from "./faulty-s3.ts";
+
+const s3 = await startFaultyS3();
+afterAll(() => s3[Symbol.asyncDispose]());
+const emit = () => undefined;
+const arch = "amd64";
+const frameSizes = [[700], [5000], [700]];
+const versions = ["20261121.0", "20261122.0", "20261123.0"] as const;
+const images = new Map(versions.map((version) => [version as string, makeSampleImage({ version, frameSizes })]));
+const denied: Fault = { answer: { status: 403, code: "AccessDenied" } };
+
+async function publishVersion(mirror: Store, version: string, channel = "stable") {
+  await using directory = await temporaryDirectory();
+  await writeSampleImage(directory.path, images.get(version) ?? expect.unreachable());
+  return await publish(mirror, directory.path, { emit, channel, retryDelayMs: 1 });
+}
+
+/** A mirror with two versions on a real server, which stable and candidate name. */
+async function openMirrorOfTwo() {
+  const opened = await s3.open();
+  const { ring, root, mirror } = await newMirror(opened.store, { images: ["debian-12"] });
+  await publishVersion(mirror, versions[0]);
+  await publishVersion(mirror, versions[1], "candidate");
+  return { ...opened, ring, root, mirror, faultyMirror: await signWith(ring, opened.faulty) };
+}
+
+/** Reads what a channel names, to its last byte, as one who has only the root. @returns the version */
+async function readAll(store: Store, root: string, channel = "stable"): Promise<string> {
+  const reader = new SignedStore(store, new TrustedReader(store, Buffer.from(root)));
+  const { manifest, prefix } = await resolveImage(reader, `debian-12:${channel}`, { arch });
+  const plain = await collect(readShard(reader, `${prefix}image.tar.zst`, manifest, 1));
+  expect(plain.equals(images.get(manifest.version)?.shards[1] ?? Buffer.of())).toBe(true);
+  return manifest.version;
+}
+
+/** Former metadata is none. */
+async function problemsOf(store: Store, root: string): Promise<string[]> {
+  const { findings } = await verify(store, { root, emit });
+  return findings.flatMap(({ problem }) => (problem === "old" ? [] : [problem]));
+}
+
+const isChange = ({ method }: Asked) => method === "PUT" || method === "POST" || method === "DELETE";
+
+/** From a change on all are denied, or one of them is done and its answer is lost. */
+const faults: [string, (moment: number) => Rule][] = [
+  [
+    "rights that end",
+    (moment) => {
+      let changes = 0;
+      return (asked) => {
+        if (isChange(asked)) changes += 1;
+        return changes > moment ? denied : undefined;
+      };
+    },
+  ],
+  [
+    "an answer that is lost",
+    (moment) => {
+      let changes = 0;
+      return (asked) => {
+        if (!isChange(asked)) return undefined;
+        changes += 1;
+        return changes === moment + 1 ? { loseAnswer: true } : undefined;
+      };
+    },
+  ],
+];
+
+const verbs: [string, (mirror: Store) => Promise<unknown>, string][] = [
+  ["publish", (mirror) => publishVersion(mirror, versions[2]), versions[2]],
+  ["promote", (mirror) => promote(mirror, "debian-12:candidate", { arch }), versions[1]],
+  [
+    "prune",
+    async (mirror) => {
+      await promote(mirror, "debian-12:candidate", { arch });
+      await prune(mirror, { keep: 1, graceMs: 0, emit });
+    },
+    versions[1],
+  ],
+];
+
+describe.each(faults)("%s at any change", (kind, ruleAt) => {
+  test.each(verbs)(
+    "of %s: readers have whole versions, and a rerun finishes",
+    { timeout: 600_000 },
+    async (_, work, after) => {
+      let finished = false;
+      let moment = 0;
+      const seen = new Set<string>();
+      for (; !finished; moment += 2) {
+        const { store, faultyMirror, mirror, root, proxy } = await openMirrorOfTwo();
+        proxy.rule = ruleAt(moment);
+        const before = proxy.asked.length;
+        const outcome = await work(faultyMirror).then(
+          () => "done",
+          (error: unknown) => error,
+        );
+        if (outcome !== "done")
+          expect(outcome).toMatchObject({ kind: expect.stringMatching(/configuration|failed|retry/) });
+        if (kind === "an answer that is lost") expect(outcome).toBe("done");
+        const changes = proxy.asked.slice(before).filter(isChange).length;
+        finished = changes <= moment;
+        seen.add(await readAll(store, root));
+        proxy.rule = () => undefined;
+        await work(mirror);
+        expect(await readAll(store, root)).toBe(after);
+        expect(await verify(store, { root, emit })).toMatchObject({ ok: true });
+      }
+      expect(seen).toContain(after);
+      expect(moment).toBeGreaterThan(4);
+    },
+  );
+});
+
+/** Nothing that was written since is in a list. */
+const lagging: Rule = ({ action }) =>
+  action === "ListObjectsV2"
+    ? { rewrite: (body) => body.replaceAll(/<Contents>.*?<\/Contents>/gs, "").replace(/<KeyCount>\d+/, "<KeyCount>0") }
+    : undefined;
+
+describe("a list that lags behind", () => {
+  test("a sync to it copies what is there once more, and loses nothing", async () => {
+    const { store, root } = await openMirrorOfTwo();
+    const { store: target, faulty, proxy } = await s3.open();
+    for (const rule of [() => undefined, lagging]) {
+      proxy.rule = rule;
+      await sync(store, faulty, { emit, retryDelayMs: 1, delete: true });
+      expect(await readAll(target, root)).toBe(versions[0]);
+      expect(await readAll(target, root, "candidate")).toBe(versions[1]);
+    }
+    expect(await verify(target, { root, emit })).toMatchObject({ ok: true });
+  });
+
+  test("a sync from it that deletes removes nothing that is listed", async () => {
+    const { store, faulty, root, proxy } = await openMirrorOfTwo();
+    const { store: target } = await s3.open();
+    await sync(store, target, { emit, retryDelayMs: 1 });
+    proxy.rule = lagging;
+    await sync(faulty, target, { emit, retryDelayMs: 1, delete: true }).catch((error: unknown) =>
+      expect(error).toMatchObject({ code: "source-changed" }),
+    );
+    expect(await verify(target, { root, emit })).toMatchObject({ ok: true });
+  });
+
+  test("a prune removes what it sees, and the next one the rest", async () => {
+    const { store, root, mirror, faultyMirror, proxy } = await openMirrorOfTwo();
+    await promote(mirror, "debian-12:candidate", { arch });
+    proxy.rule = lagging;
+    await prune(faultyMirror, { keep: 1, graceMs: 0, emit });
+    expect(await readAll(store, root)).toBe(versions[1]);
+    proxy.rule = () => undefined;
+    await prune(faultyMirror, { keep: 1, graceMs: 0, emit });
+    await prune(faultyMirror, { keep: 1, graceMs: 0, emit });
+    expect(await problemsOf(store, root)).toEqual([]);
+  });
+});
+
+describe("verify", () => {
+  test("tells what came wrong on its way from what is damaged: 500 is worth another try", async () => {
+    const { faulty, root, proxy } = await openMirrorOfTwo();
+    proxy.rule = ({ path, action }) =>
+      path.endsWith(".zst") && action === "GetObject" ? { answer: { status: 500 } } : undefined;
+    await expect(verify(faulty, { root, emit })).rejects.toMatchObject({ code: "store-unreachable", exitCode: 5 });
+  });
+
+  test("finds other content, and a body that is cut is read again", async () => {
+    const { faulty, root, proxy } = await openMirrorOfTwo();
+    const key = `/${versions[0]}/image.tar.zst`;
+    let cuts = 2;
+    proxy.rule = ({ path, action }) => {
+      if (!path.endsWith(key) || action !== "GetObject" || cuts === 0) return undefined;
+      cuts -= 1;
+      return { cutAfter: 500 };
+    };
+    expect(await verify(faulty, { root, emit })).toMatchObject({ ok: true });
+    proxy.rule = ({ path, action }) => (path.endsWith(key) && action === "GetObject" ? { corruptAt: 500 } : undefined);
+    expect(await problemsOf(faulty, root)).toEqual(["hash"]);
+  });
+});
