@@ -45,13 +45,13 @@ export const elCases: readonly ElCase[] = [
   {
     ...{ version: "8.10", title: "kernelopts, LVM on RAID1, its initramfs built on the server", image: "almalinux-8" },
     ...{ storage: { preset: "raid1", lvm: true }, firmware: ["bios", "uefi"], initramfs: "rebuild" },
-    storageArguments: / rd\.md\.uuid=\S+ rd\.lvm\.lv=system\/root rd\.retry=45 /,
+    storageArguments: / rd\.lvm\.lv=system\/root rd\.md\.uuid=\S+ rd\.retry=45 /,
     ...{ arrays: 1, root: /^\/dev\/mapper\/system-root ext4$/m },
   },
   {
     ...{ version: "7.9", title: "no boot entries, LUKS on RAID1, UEFI", image: "rhel-7" },
     ...{ storage: { preset: "raid1", encrypt: { passphraseFile: "passphrase" } }, firmware: ["uefi"] },
-    ...{ initramfs: "rebuild", storageArguments: / rd\.md\.uuid=\S+ rd\.luks\.name=\S+=secret rd\.retry=45 / },
+    ...{ initramfs: "rebuild", storageArguments: / rd\.luks\.name=\S+=secret rd\.md\.uuid=\S+ rd\.retry=45 / },
     ...{ arrays: 2, root: /^\/dev\/mapper\/secret ext4$/m, locked: true },
   },
   {
