@@ -11,6 +11,8 @@ export interface RunOptions {
   doing: string;
   /** Standard input, for data and for secrets: nothing secret goes into `args`. */
   input?: string | Uint8Array | AsyncIterable<Uint8Array>;
+  /** In place of `input`: the number of an open file of this process, which the program shares. */
+  openInput?: number;
   /** Added to the clean environment that every command gets. */
   env?: Record<string, string>;
   cwd?: string;
@@ -73,7 +75,7 @@ const cleanEnvironment = {
  * @throws Failure `programs-missing` (configuration), `command-failed` (failed), `interrupted`
  */
 export async function run(program: string, args: readonly string[], options: RunOptions): Promise<RunResult> {
-  const { doing, input, env, cwd, signal, timeoutMs, killSignal, onLine, consume, accept = [0] } = options;
+  const { doing, input, openInput, env, cwd, signal, timeoutMs, killSignal, onLine, consume, accept = [0] } = options;
   const [shownProgram, ...shownArgs] = options.shownAs ?? [program, ...args];
   const command = formatCommand(shownProgram, shownArgs);
   for (const observer of observers) observer(command);
@@ -87,7 +89,12 @@ export async function run(program: string, args: readonly string[], options: Run
       maxBuffer: options.mostOutputBytes ?? 64 * 2 ** 20,
       ...(watch && { stdout: watch(), stderr: watch() }),
       ...(consume && { stdout: "pipe", buffer: { stdout: false } }),
-      ...(input === undefined ? { stdin: "ignore" } : streamed ? { stdin: "pipe" } : { input }),
+      // Any number is fine (execa, "Input and output", file descriptors); its types have those up to 9.
+      ...(input === undefined
+        ? { stdin: (openInput as 3 | undefined) ?? "ignore" }
+        : streamed
+          ? { stdin: "pipe" }
+          : { input }),
       ...(cwd === undefined ? {} : { cwd }),
       ...(signal === undefined ? {} : { cancelSignal: signal }),
       ...(timeoutMs === undefined ? {} : { timeout: timeoutMs }),

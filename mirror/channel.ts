@@ -3,10 +3,14 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { Failure } from "../common/failure.ts";
 import { type Arch, imageVersionSchema, sha256Schema } from "./manifest.ts";
+import { noteNamed, takeRecord } from "./named-by.ts";
 import { readWhole } from "./read-whole.ts";
 import { channelPattern, compareVersions } from "./reference.ts";
 import { withRetries } from "./retry.ts";
 import type { Store } from "./store.ts";
+
+/** Channels that have ever named a version, see named-by.ts. */
+const namedBySchema = z.array(z.string().regex(channelPattern)).optional();
 
 /**
  * `images/<name>/<arch>/channels.json`, the one object of an image that changes: which versions are published, and
@@ -17,7 +21,7 @@ import type { Store } from "./store.ts";
  */
 const channelsSchema = z.looseObject({
   formatVersion: z.literal(1),
-  versions: z.record(imageVersionSchema, z.looseObject({ manifestSha256: sha256Schema })),
+  versions: z.record(imageVersionSchema, z.looseObject({ manifestSha256: sha256Schema, namedBy: namedBySchema })),
   channels: z.record(z.string().regex(channelPattern), imageVersionSchema),
   /** Versions on their way out, see prune.ts: nobody new finds them, whoever found them before may still be reading. */
   pruned: z
@@ -27,6 +31,7 @@ const channelsSchema = z.looseObject({
         since: z.iso.datetime(),
         /** Its objects are being removed: it can't come back before that has ended. */
         removing: z.boolean().optional(),
+        namedBy: namedBySchema,
       }),
     )
     .optional(),
@@ -108,6 +113,7 @@ export async function moveChannel(store: Store, candidate: Candidate, options: M
 /**
  * Changes what is listed of an image by a conditional write. When another writer was faster, `change` is asked again,
  * with what that one has left; nothing is written where it changes nothing.
+ * @throws Failure `channels-overlong` (refused)
  * @returns what is listed now
  */
 export async function changeChannels(
@@ -122,6 +128,7 @@ export async function changeChannels(
       const next = await change(current?.channels);
       if (isDeepStrictEqual(next, current?.channels)) return next;
       const bytes = Buffer.from(`${JSON.stringify(next, null, 2)}\n`);
+      if (bytes.byteLength > limitBytes) throw channelsOverlong(`${store.url}/${channelsKey(place)}`);
       const options = {
         ...(current ? { ifMatch: current.etag } : { ifAbsent: true }),
         contentType: "application/json",
@@ -143,6 +150,17 @@ async function readTagged(store: Store, place: ImagePlace, signal?: AbortSignal)
   if (!found) return undefined;
   const bytes = await readWhole(store, key, { limitBytes, ifMatch: found.etag, ...(signal ? { signal } : {}) });
   return { etag: found.etag, channels: parseChannels(bytes, `${store.url}/${key}`) };
+}
+
+/** Written, nobody could read it. */
+function channelsOverlong(where: string): Failure {
+  return new Failure({
+    code: "channels-overlong",
+    kind: "refused",
+    message: `writing ${where}: it would be longer than the ${limitBytes} bytes that readers take`,
+    hint: "take old versions off it with `metalcast prune`, and what is kept of them goes too",
+    data: { limitBytes },
+  });
 }
 
 function parseChannels(bytes: Uint8Array, where: string): Channels {
@@ -172,13 +190,14 @@ function addVersion(current: Channels | undefined, candidate: Candidate): Channe
       data: { expected: listed.manifestSha256, found: manifestSha256 },
     });
   }
-  if (base.pruned?.[version]?.removing) throw versionLeaving(`publishing ${name}@${version}`);
-  const { [version]: _, ...pruned } = base.pruned ?? {};
+  const { [version]: left, ...pruned } = base.pruned ?? {};
+  if (left?.removing) throw versionLeaving(`publishing ${name}@${version}`);
   const named = versionNamedBy(base, channel);
   const newest = named !== undefined && compareVersions(named, version) > 0 ? named : version;
+  const entry = listed ?? { manifestSha256, ...takeRecord(left ?? { namedBy: [] }) };
   return {
     ...base,
-    versions: { ...base.versions, [version]: listed ?? { manifestSha256 } },
+    versions: { ...base.versions, [version]: newest === version ? noteNamed(entry, channel) : entry },
     channels: { ...base.channels, [channel]: newest },
     ...(base.pruned && { pruned }),
   };

@@ -9,6 +9,8 @@ import { writePages } from "./page/write-pages.ts";
 import { promote } from "./promote.ts";
 import { prune } from "./prune.ts";
 import { publish } from "./publish.ts";
+import { keepReport } from "./qualification/keep-report.ts";
+import { readReportFile } from "./qualification/read-report-file.ts";
 import { retire } from "./retire.ts";
 import { rollback } from "./rollback.ts";
 import { addServeCommand } from "./serve/command.ts";
@@ -62,17 +64,36 @@ export function addMirrorCommands(program: Command): void {
     .description("let a channel name a version that is published: debian-12:candidate, debian-12@20261123.0")
     .requiredOption("--on <store>", "s3://bucket/prefix or file:///directory")
     .option("--channel <name>", "the channel that moves", "stable")
+    .option("--require-qualified <hardware>", "refuse unless it has passed there; may be given several times", collect)
     .addOption(archOption())
     .action(
-      action<{ on: string; channel: string; arch: Arch } & KeyFlags>(
-        async (session, { on, channel, arch, ...flags }, reference) => {
+      action<{ on: string; channel: string; arch: Arch; requireQualified?: string[] } & KeyFlags>(
+        async (session, { on, channel, arch, requireQualified = [], ...flags }, reference) => {
           const { print, signal } = session;
           const promoted = await change(session, await openForSigning(on, flags, session.emit), (mirror) =>
-            promote(mirror, reference, { channel, arch, signal }),
+            promote(mirror, reference, { channel, arch, requireQualified, signal }),
           );
           const { name, version, former } = promoted;
           const before = former === version ? ", as before" : former === undefined ? "" : `, before that ${former}`;
           print(promoted, `${name}:${channel} is ${version}${before}`);
+        },
+      ),
+    );
+  signing(program.command("qualified <reference>"))
+    .description("keep a report of `metalcast qualify` with the version that it is of: debian-12@20261123.0")
+    .requiredOption("--on <store>", "s3://bucket/prefix or file:///directory")
+    .requiredOption("--report <file>", "report.json, as `metalcast qualify --report` has written it")
+    .addOption(archOption())
+    .action(
+      action<{ on: string; report: string; arch: Arch } & KeyFlags>(
+        async (session, { on, report, arch, ...flags }, reference) => {
+          const { print, signal } = session;
+          const bytes = await readReportFile(report);
+          const kept = await change(session, await openForSigning(on, flags, session.emit), (mirror) =>
+            keepReport(mirror, reference, bytes, { arch, signal }),
+          );
+          const { name, version, outcome, hardware, profile } = kept;
+          print(kept, `${name}@${version} has ${outcome} on ${hardware} by profile ${profile}`);
         },
       ),
     );
@@ -112,15 +133,21 @@ export function addMirrorCommands(program: Command): void {
     .description("remove old versions, never one that a channel names")
     .requiredOption("--keep <number>", "how many of the newest versions of each image stay")
     .option("--older-than <duration>", "only versions that are older go, such as 90d")
+    .option("--channel <name>", "only versions go that no other channel has ever named")
     .option("--grace <duration>", "how long files stay after a version left the list", "1d")
     .option("--dry-run", "say what would happen, and change nothing")
     .action(
-      action<{ keep: string; olderThan?: string; grace: string; dryRun?: boolean } & KeyFlags>(
-        async (session, { keep, olderThan, grace, dryRun = false, ...flags }, url) => {
+      action<{ keep: string; olderThan?: string; channel?: string; grace: string; dryRun?: boolean } & KeyFlags>(
+        async (session, { keep, olderThan, channel, grace, dryRun = false, ...flags }, url) => {
           const { emit, print, signal } = session;
           const graceMs = parseDuration(grace);
-          const age = olderThan === undefined ? {} : { olderThanMs: parseDuration(olderThan) };
-          const work = (mirror: Store) => prune(mirror, { keep: Number(keep), ...age, graceMs, dryRun, emit, signal });
+          const limits = {
+            keep: Number(keep),
+            graceMs,
+            ...(olderThan !== undefined && { olderThanMs: parseDuration(olderThan) }),
+            ...(channel !== undefined && { channel }),
+          };
+          const work = (mirror: Store) => prune(mirror, { ...limits, dryRun, emit, signal });
           const mirror = await openForSigning(url, flags, emit);
           const pruned = dryRun ? await work(mirror) : await change(session, mirror, work);
           print(pruned, describePruned(pruned, dryRun));
@@ -141,6 +168,10 @@ async function change<Result>(
   const result = await work(mirror);
   await writePages(mirror, { emit, signal });
   return result;
+}
+
+function collect(value: string, former: string[] = []): string[] {
+  return [...former, value];
 }
 
 function archOption(): Option {

@@ -1,34 +1,32 @@
 import { randomUUID } from "node:crypto";
 import type { BigIntStats } from "node:fs";
-import {
-  constants,
-  type FileHandle,
-  link,
-  lstat,
-  mkdir,
-  open,
-  readdir,
-  realpath,
-  rename,
-  rm,
-  utimes,
-} from "node:fs/promises";
+import { constants, type FileHandle, link, lstat, open, readdir, realpath, rename, rm, utimes } from "node:fs/promises";
 import { dirname, join, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { Failure } from "../common/failure.ts";
 import { withLock } from "../common/file-lock.ts";
 import { CountedBody } from "./counted-body.ts";
 import { directoryFailure, expectRoom } from "./directory-failure.ts";
+import { makeDirectory, synchronize } from "./durable-directory.ts";
 import { entityTag } from "./entity-tag.ts";
 import { exactBytes, objectShort } from "./exact-bytes.ts";
 import { checkKey, checkPrefix } from "./key.ts";
-import type { ReadOptions, Store, StoredObject, UnfinishedWrite, WriteOptions } from "./store.ts";
+import {
+  type BegunWrite,
+  nothingBegun,
+  type ReadOptions,
+  type Store,
+  type StoredObject,
+  type UnfinishedWrite,
+  type WriteOptions,
+} from "./store.ts";
+import { takeUnfinished, unfinishedName, unfinishedPattern } from "./unfinished-file.ts";
 
 /** Unfinished files and the lock. Keys can't begin with a dot, so that it is no object. */
 const privateDirectory = ".metalcast";
 const chunkBytes = 2 ** 20;
 
-/** Of an unfinished file, which randomUUID has named. */
+/** Of an unfinished file that nobody goes on with, which randomUUID has named. */
 const partialName = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** A directory, as any web server or rsync can serve it: one file per object, at its key. */
@@ -74,26 +72,76 @@ export class DirectoryStore implements Store {
   async write(
     key: string,
     body: Uint8Array | AsyncIterable<Uint8Array>,
-    { ifAbsent, ifMatch, signal, ...options }: WriteOptions = {},
+    options: WriteOptions = {},
   ): Promise<StoredObject> {
     const path = this.#path(key);
     const sizeBytes = body instanceof Uint8Array ? body.byteLength : options.sizeBytes;
     return this.#attempt("writing", key, async () => {
-      await this.#expectRoot();
+      const temporary = await this.#prepare(randomUUID());
       if (sizeBytes !== undefined) await expectRoom(this.#root, sizeBytes, `writing ${this.url}/${key}`);
-      const temporary = join(this.#root, privateDirectory, randomUUID());
-      await makeDirectory(dirname(temporary));
       try {
-        await fill(temporary, body, signal);
-        await this.#expectInside(path);
-        await makeDirectory(dirname(path));
-        await (ifAbsent ? link(temporary, path) : this.#replace(path, temporary, { key, ifMatch, signal }));
-        await synchronize(dirname(path));
-        return describe(key, await lstat(path, { bigint: true }));
+        await using file = await open(temporary, "wx", 0o644);
+        await fill(file, body, options.signal);
+        return await this.#finish(path, temporary, key, options);
       } finally {
         await rm(temporary, { force: true });
       }
     });
+  }
+
+  async writeResumed(
+    key: string,
+    rest: (begun: BegunWrite) => AsyncIterable<Uint8Array>,
+    options: WriteOptions = {},
+  ): Promise<StoredObject> {
+    const path = this.#path(key);
+    const temporary = await this.#attempt("writing", key, () => this.#prepare(unfinishedName(key)));
+    const file = await this.#attempt("writing", key, () => takeUnfinished(temporary));
+    if (!file) return this.write(key, rest(nothingBegun), options);
+    try {
+      const { signal, sizeBytes = Number.POSITIVE_INFINITY } = options;
+      return await this.#attempt("writing", key, async () => {
+        let { size } = await file.stat();
+        if (size > sizeBytes) {
+          await file.truncate();
+          size = 0;
+        }
+        const needed = sizeBytes - size;
+        if (Number.isFinite(needed)) await expectRoom(this.#root, needed, `writing ${this.url}/${key}`);
+        await fill(file, rest({ sizeBytes: size, read: () => readChunks(file, 0, size, signal) }), signal);
+        const written = await this.#finish(path, temporary, key, options);
+        await rm(temporary, { force: true });
+        return written;
+      });
+    } catch (error) {
+      const stays = error instanceof Failure && (error.kind === "retry" || error.kind === "interrupted");
+      if (!stays) await rm(temporary, { force: true });
+      throw error;
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** @returns the path of a private file, whose directory is there */
+  async #prepare(name: string): Promise<string> {
+    await this.#expectRoot();
+    const path = join(this.#root, privateDirectory, name);
+    await makeDirectory(dirname(path));
+    return path;
+  }
+
+  /** Makes a file that is whole the object. */
+  async #finish(
+    path: string,
+    temporary: string,
+    key: string,
+    { ifAbsent, ifMatch, signal }: WriteOptions,
+  ): Promise<StoredObject> {
+    await this.#expectInside(path);
+    await makeDirectory(dirname(path));
+    await (ifAbsent ? link(temporary, path) : this.#replace(path, temporary, { key, ifMatch, signal }));
+    await synchronize(dirname(path));
+    return describe(key, await lstat(path, { bigint: true }));
   }
 
   async *list(prefix: string, signal?: AbortSignal): AsyncGenerator<StoredObject, void, undefined> {
@@ -114,7 +162,8 @@ export class DirectoryStore implements Store {
     const directory = join(this.#root, privateDirectory);
     for (const name of (await readdir(directory).catch(absent)) ?? []) {
       const path = join(directory, name);
-      const found = partialName.test(name) ? await lookUp(path) : undefined;
+      const isPartial = partialName.test(name) || unfinishedPattern.test(name);
+      const found = isPartial ? await lookUp(path) : undefined;
       if (!found) continue;
       const discard = () => this.#attempt("removing", `${privateDirectory}/${name}`, () => rm(path, { force: true }));
       yield { name: `${privateDirectory}/${name}`, startedAt: found.mtime, discard };
@@ -205,8 +254,11 @@ export class DirectoryStore implements Store {
   }
 }
 
-async function fill(path: string, body: Uint8Array | AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<void> {
-  await using file = await open(path, "wx", 0o644);
+async function fill(
+  file: FileHandle,
+  body: Uint8Array | AsyncIterable<Uint8Array>,
+  signal?: AbortSignal,
+): Promise<void> {
   await file.writeFile(body instanceof Uint8Array ? body : new CountedBody(body, signal));
   await file.sync();
 }
@@ -220,18 +272,6 @@ async function* readChunks(file: FileHandle, start: number, end: number, signal?
     position += bytesRead;
     yield buffer.subarray(0, bytesRead);
   }
-}
-
-/** Makes a directory and its ancestors such that they outlast a power cut. */
-async function makeDirectory(path: string): Promise<void> {
-  const first = await mkdir(path, { recursive: true });
-  if (first === undefined) return;
-  for (let made = path; made.length >= first.length; made = dirname(made)) await synchronize(dirname(made));
-}
-
-async function synchronize(directory: string): Promise<void> {
-  await using handle = await open(directory, "r");
-  await handle.sync();
 }
 
 /** Regular files only: a link, a directory or a socket is no object. */

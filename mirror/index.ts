@@ -27,10 +27,13 @@ export { type PagesOptions, writePages } from "./page/write-pages.ts";
 export { type Promoted, type PromoteOptions, promote } from "./promote.ts";
 export { type PrunedVersion, type PruneOptions, prune } from "./prune.ts";
 export { type Published, type PublishOptions, publish } from "./publish.ts";
+export type { QualifiedEntry } from "./qualification/entries.ts";
+export { type KeepReportOptions, type KeptReport, keepReport } from "./qualification/keep-report.ts";
 export {
   hardwareName,
   type Limit,
   type Measurement,
+  profileNameSchema,
   type QualificationReport,
   type QualifiedHost,
   type QualifiedImage,

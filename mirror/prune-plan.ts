@@ -1,9 +1,13 @@
 import type { Channels } from "./channel.ts";
+import { isOnlyOf, takeRecord } from "./named-by.ts";
+import { forgetQualified } from "./qualification/entries.ts";
 import { compareVersions } from "./reference.ts";
 
 export interface PruneRule {
   /** How many of the newest versions stay, besides those that a channel names. At least 1. */
   keep: number;
+  /** Only versions go of which it is on record that no other channel has ever named them; all others are not counted. */
+  channel?: string;
   /** Younger ones stay too: by the day, in UTC, that their name begins with. Default: 0. */
   olderThanMs?: number;
   /** How long the objects stay after a version can't be found any more: as long as an installation may take. */
@@ -33,18 +37,25 @@ export interface PrunePlan {
  * @param stored versions that have objects in the store, listed or not
  */
 export function planPrune(channels: Channels, stored: Iterable<string>, rule: PruneRule): PrunePlan {
-  const { keep, olderThanMs = 0, graceMs, now } = rule;
-  const newestFirst = Object.keys(channels.versions).sort((a, b) => compareVersions(b, a));
-  const young = newestFirst.filter((version) => now.getTime() - dayOf(version).getTime() < olderThanMs);
-  const staying = new Set([...newestFirst.slice(0, Math.max(keep, 1)), ...young, ...Object.values(channels.channels)]);
+  const { keep, olderThanMs = 0, graceMs, now, channel } = rule;
   const former = channels.pruned ?? {};
-  const gone = [...newestFirst, ...stored, ...Object.keys(former)].filter((version) => !staying.has(version));
+  const isMeant = (version: string) =>
+    channel === undefined || isOnlyOf(channel, channels.versions[version] ?? former[version]);
+  const newestFirst = Object.keys(channels.versions)
+    .filter(isMeant)
+    .sort((a, b) => compareVersions(b, a));
+  const isYoung = (version: string) => olderThanMs > 0 && now.getTime() - dayOf(version).getTime() < olderThanMs;
+  const young = newestFirst.filter(isYoung);
+  const staying = new Set([...newestFirst.slice(0, Math.max(keep, 1)), ...young, ...Object.values(channels.channels)]);
+  const found = new Set([...newestFirst, ...stored, ...Object.keys(former)]);
+  const gone = [...found].filter((version) => isMeant(version) && !staying.has(version));
 
   const versions = { ...channels.versions };
-  const pruned: NonNullable<Channels["pruned"]> = {};
+  const others = Object.entries(former).filter(([version]) => !isMeant(version));
+  const pruned: NonNullable<Channels["pruned"]> = Object.fromEntries(others);
   const leaving: LeavingVersion[] = [];
-  for (const version of [...new Set(gone)].sort(compareVersions)) {
-    const entry = former[version] ?? { since: now.toISOString() };
+  for (const version of gone.sort(compareVersions)) {
+    const entry = former[version] ?? { since: now.toISOString(), ...takeRecord(versions[version]) };
     const removableAt = new Date(Date.parse(entry.since) + graceMs);
     const removing = entry.removing === true || removableAt <= now;
     delete versions[version];
@@ -52,7 +63,7 @@ export function planPrune(channels: Channels, stored: Iterable<string>, rule: Pr
     leaving.push({ version, action: removing ? "remove" : former[version] ? "wait" : "unlist", removableAt });
   }
   const { pruned: _, ...rest } = channels;
-  return { channels: { ...rest, versions, ...(leaving.length > 0 && { pruned }) }, leaving };
+  return { channels: { ...rest, versions, ...(Object.keys(pruned).length > 0 && { pruned }) }, leaving };
 }
 
 function dayOf(version: string): Date {
@@ -62,6 +73,8 @@ function dayOf(version: string): Date {
 /** What is listed once the objects of these versions are gone. */
 export function forgetPruned(channels: Channels, removed: ReadonlySet<string>): Channels {
   const { pruned = {}, ...rest } = channels;
-  const left = Object.entries(pruned).filter(([version, { removing }]) => !(removing && removed.has(version)));
-  return left.length > 0 ? { ...rest, pruned: Object.fromEntries(left) } : rest;
+  const isGone = (version: string) => pruned[version]?.removing === true && removed.has(version);
+  const left = Object.entries(pruned).filter(([version]) => !isGone(version));
+  const now = left.length > 0 ? { ...rest, pruned: Object.fromEntries(left) } : rest;
+  return forgetQualified(now, new Set(Object.keys(pruned).filter(isGone)));
 }

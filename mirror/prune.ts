@@ -3,6 +3,7 @@ import { Failure } from "../common/failure.ts";
 import { type Channels, changeChannels, type ImagePlace, imagePrefix, readChannels } from "./channel.ts";
 import { archSchema, imageNameSchema, imageVersionSchema } from "./manifest.ts";
 import { forgetPruned, type LeavingVersion, planPrune } from "./prune-plan.ts";
+import { expectChannel } from "./reference.ts";
 import { removeUnfinished } from "./remove-unfinished.ts";
 import type { Store } from "./store.ts";
 
@@ -11,6 +12,8 @@ export interface PruneOptions {
   keep: number;
   /** Only versions that are older than that go: by the day, in UTC, that their name begins with. Default: 0. */
   olderThanMs?: number;
+  /** Only versions go that no other channel has ever named, as far as that is on record: what was never promoted. */
+  channel?: string;
   /** How long the objects of a version stay after it can't be found any more. */
   graceMs: number;
   /** Only this image. Default: all of the store. */
@@ -36,11 +39,12 @@ type Sizes = ReadonlyMap<string, number>;
  * channel names. Stopped anywhere, a rerun goes on from there, and takes away what killed publishers left, unfinished
  * uploads of more than a day included.
  * @returns the versions that do not stay, oldest first by image
- * @throws Failure `keep-invalid` (configuration), `channels-invalid` (integrity), what a store throws
+ * @throws Failure `keep-invalid`, `channel-invalid` (configuration), `channels-invalid` (integrity), what a store throws
  */
 export async function prune(store: Store, options: PruneOptions): Promise<PrunedVersion[]> {
-  const { emit, signal, image } = options;
+  const { emit, signal, image, channel } = options;
   if (!Number.isSafeInteger(options.keep) || options.keep < 1) throw keepInvalid(options.keep);
+  if (channel !== undefined) expectChannel(channel);
   return reportOperation(emit, { operation: "prune", subject: store.url }, async () => {
     const pruned: PrunedVersion[] = [];
     for (const { place, sizes } of await listStored(store, image, signal)) {
@@ -55,14 +59,14 @@ async function pruneImage(
   store: Store,
   place: ImagePlace,
   sizes: Sizes,
-  { keep, olderThanMs, graceMs, dryRun, now = new Date(), emit, signal }: PruneOptions,
+  { keep, olderThanMs, channel, graceMs, dryRun, now = new Date(), emit, signal }: PruneOptions,
 ): Promise<PrunedVersion[]> {
   let leaving: LeavingVersion[] = [];
   const change = (current: Channels | undefined) => {
     // What removed the list of all versions meanwhile was no prune.
     if (!current) throw listGone(store, place);
-    const rule = { keep, graceMs, now, ...(olderThanMs !== undefined && { olderThanMs }) };
-    const plan = planPrune(current, sizes.keys(), rule);
+    const limits = { ...(olderThanMs !== undefined && { olderThanMs }), ...(channel !== undefined && { channel }) };
+    const plan = planPrune(current, sizes.keys(), { keep, graceMs, now, ...limits });
     leaving = plan.leaving;
     return plan.channels;
   };

@@ -1,6 +1,7 @@
 import { Failure } from "../common/failure.ts";
 import { type Channels, changeChannels } from "./channel.ts";
 import type { Arch } from "./manifest.ts";
+import { takeRecord } from "./named-by.ts";
 import { compareVersions, parseReference } from "./reference.ts";
 import type { Store } from "./store.ts";
 
@@ -44,7 +45,8 @@ export async function retire(store: Store, reference: string, options: RetireOpt
     if (!listed) throw versionUnknown(doing, store.url, Object.keys(versions));
     const channels = Object.entries(current.channels).flatMap(([channel, named]) => (named === version ? channel : []));
     if (channels.length > 0) throw versionNamed(doing, store.url, name, channels);
-    return { ...current, versions, pruned: { ...current.pruned, [version]: { since: now.toISOString() } } };
+    const entry = { since: now.toISOString(), ...takeRecord(listed) };
+    return { ...current, versions, pruned: { ...current.pruned, [version]: entry } };
   };
   await changeChannels(store, { name, arch }, change, signal);
   return { name, arch, version, since };

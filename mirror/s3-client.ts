@@ -17,7 +17,7 @@ export function makeS3Client(endpoint: string | undefined, options: S3Options): 
   const client = new S3Client({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),
-    region: options.region ?? regionOfChain,
+    region: options.region ?? askOnce(regionOfChain),
     forcePathStyle: options.pathStyle ?? endpoint !== undefined,
     // The default CRC32 trailers break several servers; every byte that counts is checked against a SHA-256 of ours.
     requestChecksumCalculation: "WHEN_REQUIRED",
@@ -58,6 +58,12 @@ async function hasNewCredentials(client: S3Client, used: Credentials | undefined
     accessKeyId !== used.accessKeyId || sessionToken !== used.sessionToken;
   // Another request may have been told before.
   return isNew(await client.config.credentials()) || isNew(await client.config.credentials({ forceRefresh: true }));
+}
+
+/** The SDK asks for each request. */
+function askOnce<T>(ask: () => Promise<T>): () => Promise<T> {
+  let answer: Promise<T> | undefined;
+  return () => (answer ??= ask());
 }
 
 /** What the AWS chain says; servers other than AWS rarely care, and us-east-1 is what they expect then. */

@@ -1,6 +1,5 @@
 import { Readable } from "node:stream";
 import {
-  AbortMultipartUploadCommand,
   DeleteObjectCommand,
   GetObjectCommand,
   HeadBucketCommand,
@@ -9,7 +8,6 @@ import {
   paginateListObjectsV2,
   type S3Client,
 } from "@aws-sdk/client-s3";
-import { Upload } from "@aws-sdk/lib-storage";
 import { asFailure, Failure } from "../common/failure.ts";
 import { CountedBody } from "./counted-body.ts";
 import { downloadCut, exactBytes, expectRange } from "./exact-bytes.ts";
@@ -20,6 +18,7 @@ import { keepsConditions } from "./s3-conditions.ts";
 import { copyLimitBytes, copyOnServer } from "./s3-copy.ts";
 import { type S3Request, s3Failure } from "./s3-failure.ts";
 import { listUploads } from "./s3-unfinished.ts";
+import { defaultPartBytes, uploadBody } from "./s3-upload.ts";
 import type {
   CopiedObject,
   CopyFromOptions,
@@ -61,6 +60,8 @@ export interface S3Options {
    * long this one waits for it. Default: 2 s.
    */
   settleMs?: number;
+  /** Of what is uploaded in parts, two of which are in memory at a time. S3 takes 5 MiB or more. Default: 16 MiB. */
+  partBytes?: number;
   /** Larger objects are copied in parts where the server copies. Default: 5 GiB, which is what S3 copies at once. */
   copyLimitBytes?: number;
   /** Told once what is not as it should be, such as a server that keeps no conditions. */
@@ -70,9 +71,6 @@ export interface S3Options {
 /** Of what is no object: keys of the store can't begin with a dot. */
 const privatePrefix = ".metalcast/";
 
-/** At S3's limit of 10,000 parts an object may have 156 GiB; two parts are in memory at a time. */
-const partBytes = 16 * 2 ** 20;
-
 /** Any server that speaks S3. */
 export class S3Store implements Store {
   readonly url: string;
@@ -81,6 +79,7 @@ export class S3Store implements Store {
   readonly #endpoint: string;
   readonly #client: S3Client;
   readonly #options: S3Options;
+  readonly #contestedKeys = new Set<string>();
   #bucketSeen = false;
   #keepsConditions: Promise<boolean> | undefined;
 
@@ -156,38 +155,26 @@ export class S3Store implements Store {
     { ifAbsent, ifMatch, contentType, signal }: WriteOptions,
   ): Promise<StoredObject> {
     const request = { ...this.#request("writing", key), ifAbsent, ifMatch };
-    const target = {
-      ...this.#at(key),
+    const condition = {
       ...(ifAbsent ? { IfNoneMatch: "*" } : {}),
       ...(ifMatch === undefined ? {} : { IfMatch: ifMatch }),
-      ...(contentType === undefined ? {} : { ContentType: contentType }),
     };
+    const target = this.#at(key);
     try {
       if (body instanceof Uint8Array) {
-        const put = await this.#client.send(new PutObjectCommand({ ...target, Body: body }), abort(signal));
+        const type = contentType === undefined ? {} : { ContentType: contentType };
+        const command = new PutObjectCommand({ ...target, ...condition, ...type, Body: body });
+        const put = await this.#client.send(command, abort(signal));
         return { key, sizeBytes: body.byteLength, etag: put.ETag ?? "" };
       }
       const counted = new CountedBody(body, signal);
-      const params = { ...target, Body: Readable.from(counted, { objectMode: false }) };
-      const etag = await this.#upload(params);
+      const { partBytes = defaultPartBytes } = this.#options;
+      const contested = this.#contestedKeys;
+      const upload = { target, body: counted, partBytes, condition, contentType, request, contested, signal };
+      const etag = await uploadBody(this.#client, upload);
       return { key, sizeBytes: counted.sizeBytes, etag };
     } catch (error) {
       throw s3Failure(error, request);
-    }
-  }
-
-  /** Ended by the body, not by Upload's own abort: that one returns before the parts are removed. */
-  async #upload(params: { Bucket: string; Key: string; Body: Readable }): Promise<string> {
-    const options = { partSize: partBytes, queueSize: 2, leavePartsOnError: true };
-    const upload = new Upload({ client: this.#client, params, ...options });
-    try {
-      return (await upload.done()).ETag ?? "";
-    } catch (error) {
-      const { Bucket, Key } = params;
-      const parts = { Bucket, Key, UploadId: upload.uploadId };
-      // What ended the upload is what is told. Parts that can't be removed are left to a prune.
-      if (upload.uploadId) await this.#client.send(new AbortMultipartUploadCommand(parts)).catch(() => undefined);
-      throw error;
     }
   }
 

@@ -24,6 +24,14 @@ export interface WriteOptions {
   signal?: AbortSignal;
 }
 
+/** The beginning of an object. */
+export interface BegunWrite {
+  sizeBytes: number;
+  read(): AsyncIterable<Uint8Array>;
+}
+
+export const nothingBegun: BegunWrite = { sizeBytes: 0, async *read() {} };
+
 export interface CopyFromOptions {
   contentType?: string;
   signal?: AbortSignal;
@@ -67,6 +75,17 @@ export interface Store {
   read(key: string, options?: ReadOptions): AsyncIterable<Uint8Array>;
   /** Streams of any length; memory is bounded. */
   write(key: string, body: Uint8Array | AsyncIterable<Uint8Array>, options?: WriteOptions): Promise<StoredObject>;
+  /**
+   * Writes an object of which a writer that was killed may have left the beginning. What an interruption or a failure of
+   * kind `retry` ends is left to the next one in turn. Not all stores can; a store whose `write` does it by itself needs
+   * no such method.
+   * @param rest is told what is there, and gives what comes after it; it throws where the whole is not what it should be
+   */
+  writeResumed?(
+    key: string,
+    rest: (begun: BegunWrite) => AsyncIterable<Uint8Array>,
+    options?: WriteOptions,
+  ): Promise<StoredObject>;
   /** All objects whose key starts with the prefix, in byte order of their keys. */
   list(prefix: string, signal?: AbortSignal): AsyncIterable<StoredObject>;
   /** Removing what is not there is fine. */

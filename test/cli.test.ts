@@ -26,7 +26,7 @@ test("help shows examples first, and every verb", async () => {
   expect(stdout.indexOf("Examples:")).toBe(0);
   for (const verb of [
     ...["images", "build", "inspect", "convert", "nightly"],
-    ...["publish", "list", "promote", "rollback", "retire", "prune", "sync", "verify", "serve", "mirror"],
+    ...["publish", "list", "promote", "qualified", "rollback", "retire", "prune", "sync", "verify", "serve", "mirror"],
     ...["disks", "plan", "install", "phone-home", "schema"],
   ]) {
     expect(stdout).toMatch(new RegExp(`^ +${verb} `, "m"));

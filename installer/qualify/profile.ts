@@ -4,6 +4,7 @@ import { parse as parseYaml } from "yaml";
 import { z } from "zod";
 import { Failure } from "../../common/failure.ts";
 import { parseDuration, parseSize } from "../../common/units.ts";
+import { profileNameSchema } from "../../mirror/index.ts";
 import { builtInProfiles } from "./built-in-profiles.ts";
 
 const count = z.number().int().nonnegative();
@@ -101,7 +102,11 @@ const itemSchemas = {
     ...common,
     duration: duration.prefault("10 s"),
     synchronized: z.boolean().default(true),
-    maxDriftPpm: limit.default(500),
+    /** Of the clock against the kernel's steady one, which is corrected alike: where they part, somebody has set it. */
+    maxStepMs: limit.default(100),
+    /** Of the server's own oscillator. */
+    maxFrequencyErrorPpm: limit.optional(),
+    maxOffsetMs: limit.optional(),
     maxRtcOffsetSeconds: limit.default(60),
   }),
   inventory: z.strictObject({
@@ -121,7 +126,7 @@ const itemSchemas = {
 };
 
 export const profileSchema = z.strictObject({
-  name: z.string().regex(/^[\w.-]{1,64}$/, "expected a word such as quick"),
+  name: profileNameSchema,
   items: z
     .strictObject(itemSchemas)
     .partial()

@@ -1,17 +1,15 @@
 import { mkdir } from "node:fs/promises";
-import { type Emit, note, reportOperation, reportStep } from "../../common/event.ts";
-import { asFailure, Failure } from "../../common/failure.ts";
+import { type Emit, reportOperation } from "../../common/event.ts";
+import { Failure } from "../../common/failure.ts";
 import { withLock } from "../../common/file-lock.ts";
 import { endLeftPrograms } from "../../common/left-programs.ts";
 import { checkRoot } from "../../common/root.ts";
-import { hardwareName, type QualificationReport, type QualifiedImage, type QualifiedItem } from "../../mirror/index.ts";
+import { hardwareName, type QualificationReport, type QualifiedImage } from "../../mirror/index.ts";
 import { runDirectory } from "../run-directory.ts";
-import type { Check, CheckContext, Findings, Skipped } from "./check.ts";
-import { complain } from "./check.ts";
 import { checks } from "./checks/index.ts";
 import { describeHost } from "./describe-host.ts";
-import { describeMissing } from "./missing-programs.ts";
-import { digestProfile, type ItemName, isItemName, itemNames, type Profile, type Settings } from "./profile.ts";
+import { digestProfile, type ItemName, isItemName, itemNames, type Profile } from "./profile.ts";
+import { runItems } from "./run-items.ts";
 
 export interface QualifyOptions {
   /** Default: all that the profile has. */
@@ -39,7 +37,7 @@ export async function qualify(profile: Profile, options: QualifyOptions): Promis
     const host = await describeHost(signal);
     const subject = `${hardwareName(host)} by profile ${profile.name}`;
     return reportOperation(emit, { operation: "qualification", subject }, async () => {
-      const items = await runAll(profile, names, { emit, signal });
+      const items = await runItems(checks, profile, names, { emit, signal });
       const hasFailed = items.some(({ outcome }) => outcome === "failed");
       return {
         formatVersion: 1,
@@ -54,95 +52,6 @@ export async function qualify(profile: Profile, options: QualifyOptions): Promis
       };
     });
   }
-}
-
-/** Those that only watch go along; of those that load the machine, one at a time. */
-async function runAll(
-  profile: Profile,
-  names: readonly ItemName[],
-  { emit, signal }: { emit: Emit; signal: AbortSignal },
-): Promise<QualifiedItem[]> {
-  const loadEnded = Promise.withResolvers<void>();
-  const surroundings = { emit, signal, loadEnded: loadEnded.promise };
-  const watching = names
-    .filter((name) => checks[name].kind === "watch")
-    .map((name) => runItem(profile, name, surroundings));
-  const items: QualifiedItem[] = [];
-  try {
-    for (const name of names) {
-      if (checks[name].kind === "load") items.push(await runItem(profile, name, surroundings));
-    }
-  } finally {
-    loadEnded.resolve();
-    items.push(...(await Promise.all(watching)));
-  }
-  return names.flatMap((name) => items.filter((item) => item.name === name));
-}
-
-interface Surroundings {
-  emit: Emit;
-  signal: AbortSignal;
-  loadEnded: Promise<void>;
-}
-
-async function runItem(
-  profile: Profile,
-  name: ItemName,
-  { emit, signal, loadEnded }: Surroundings,
-): Promise<QualifiedItem> {
-  const { title } = checks[name];
-  const isRequired = profile.items[name]?.required ?? false;
-  const startedAt = new Date();
-  const begun = performance.now();
-  const context: CheckContext = { signal, loadEnded, say: (text) => note(emit, text, name) };
-  const end = (outcome: QualifiedItem["outcome"], reason: string | undefined, found?: Findings): QualifiedItem => ({
-    name,
-    title,
-    outcome,
-    ...(reason !== undefined && { reason }),
-    startedAt: startedAt.toISOString(),
-    durationMs: Math.round(performance.now() - begun),
-    measurements: found?.measurements ?? [],
-    series: found?.series ?? [],
-  });
-  let item: QualifiedItem | undefined;
-  try {
-    return await reportStep(emit, { step: name, title }, async () => {
-      signal.throwIfAborted();
-      const found = await carryOut(name, profile.items, context);
-      signal.throwIfAborted();
-      if ("skipped" in found) {
-        item = end(isRequired ? "failed" : "skipped", found.skipped);
-        if (!isRequired) note(emit, `skipped: ${found.skipped}`, name);
-      } else {
-        const reasons = [...(found.problems ?? []), ...found.measurements.filter(({ ok }) => !ok).map(complain)];
-        item = end(
-          reasons.length > 0 ? "failed" : "passed",
-          reasons.length > 0 ? reasons.join("; ") : undefined,
-          found,
-        );
-      }
-      if (item.outcome === "failed") {
-        throw new Failure({ code: "item-failed", kind: "failed", message: `${name}: ${item.reason}` });
-      }
-      return item;
-    });
-  } catch (error) {
-    if (signal.aborted) return end("skipped", "interrupted before its end");
-    return item ?? end("failed", asFailure(error, title).message);
-  }
-}
-
-async function carryOut<Name extends ItemName>(
-  name: Name,
-  items: { [Each in ItemName]?: Settings<Each> | undefined },
-  context: CheckContext,
-): Promise<Findings | Skipped> {
-  const check: Check<Settings<Name>> = checks[name];
-  const settings: Settings<Name> | undefined = items[name];
-  if (settings === undefined) return { skipped: "the profile does not have it" };
-  const missing = await describeMissing(check.programs(settings));
-  return missing === undefined ? check.run(settings, context) : { skipped: missing };
 }
 
 function choose(profile: Profile, only: readonly string[] | undefined): ItemName[] {

@@ -1,4 +1,5 @@
 import type { Arch, Manifest } from "../manifest.ts";
+import type { QualifiedEntry } from "../qualification/entries.ts";
 
 /** What there is on a mirror, as its pages and its streams tell it. */
 export interface MirrorContents {
@@ -24,8 +25,8 @@ export interface VersionContents {
   version: string;
   manifest: Manifest;
   manifestSha256: string;
-  /** Servers on which it was installed and passed, in the words of whoever ran it. */
-  qualifiedOn?: readonly string[];
+  /** On which servers it was qualified: of each hardware and profile the newest report, passed or failed. */
+  qualified?: readonly QualifiedEntry[];
 }
 
 /** A file to be written to the store. */

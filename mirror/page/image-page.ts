@@ -1,6 +1,7 @@
 import { type Html, html, linkTo } from "../../common/html.ts";
 import { formatSize } from "../../common/units.ts";
 import { archiveName, type Manifest } from "../manifest.ts";
+import { type QualifiedEntry, reportName } from "../qualification/entries.ts";
 import { defaultChannel } from "../reference.ts";
 import type { ImageContents, MirrorContents, VersionContents } from "./contents.ts";
 import { channelsOf, dateOf, downloadSize, firmwareNames, systemName, verification } from "./describe.ts";
@@ -30,7 +31,7 @@ export function renderImagePage(
 ${renderInstallation(image, url, root)}</section>
 <section aria-labelledby="versions"><h2 id="versions">Versions</h2>
 <div class="versions">${versions.map((version) => renderVersion(image, version, version === leading))}</div></section>`,
-    footer: html`<p>What is said of a version is taken from its manifest, written when it was built.</p>`,
+    footer: html`<p>What is said of a version is taken from its manifest, written when it was built; of its qualification, from the signed list.</p>`,
   });
 }
 
@@ -43,16 +44,26 @@ function renderChannel(channel: string, text: string): Html {
 }
 
 function renderVersion(image: ImageContents, contents: VersionContents, isLeading: boolean): Html {
-  const { version, manifest, qualifiedOn = [] } = contents;
+  const { version, manifest, qualified = [] } = contents;
   const channels = channelsOf(image, version);
-  const qualified = qualifiedOn.length > 0 ? html`<p>Qualified on ${qualifiedOn.join(", ")}.</p>` : undefined;
   return html`
 <article class="version" aria-labelledby="v${version}"><div class="top"><h3 id="v${version}" class="mono">${version}</h3>
 ${channels.length > 0 ? html`<ul class="tags" aria-label="Channels">${channels.map((channel) => renderChannel(channel, channel))}</ul>` : undefined}</div>
 <p class="soft">Built ${dateOf(manifest.build.date)} · ${downloadSize(manifest)} to download · ${formatSize(manifest.unpackedBytes)} unpacked</p>
-${qualified}
+${qualified.length > 0 ? renderQualified(version, qualified) : undefined}
 ${renderLinks(contents)}
 <details${isLeading ? html` open` : undefined}><summary>What is in it</summary>${renderFacts(contents)}</details></article>`;
+}
+
+function renderQualified(version: string, entries: readonly QualifiedEntry[]): Html {
+  const items = entries.map(({ hardware, profile, outcome, at, reportSha256 }) => {
+    const report = `${encodeURIComponent(version)}/${reportName(reportSha256)}`;
+    const [tag, words] = outcome === "passed" ? ["stable", "passed"] : ["failed", "did not pass"];
+    return html`
+<li><span>${hardware}</span><span class="tags"><span class="${tag}">${words}</span></span><span class="soft">${profile} · ${dateOf(at)} · <a href="${report}">report</a></span></li>`;
+  });
+  return html`<p class="soft">Qualification</p><ul class="qualified" aria-label="Qualification">${items}
+</ul>`;
 }
 
 function renderLinks({ version, manifest }: VersionContents): Html {

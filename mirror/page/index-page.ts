@@ -48,7 +48,7 @@ function renderImage(image: ImageContents): Html | undefined {
 <li data-search="${terms.join(" ").toLowerCase()}" data-family="${manifest.family}" data-arch="${arch}">
 <div><h2><a href="${address}">${systemName(manifest)}</a></h2><p class="soft"><span class="mono">${name}</span> · ${arch}</p></div>
 <div><p>${renderVersion(image, leading)}</p><p class="soft">${downloadSize(manifest)} to download, ${formatSize(manifest.unpackedBytes)} on disk</p></div>
-<ul class="tags" aria-label="Boots under, and whether it was qualified">${firmwareNames(manifest).map((firmware) => html`<li>${firmware}</li>`)}${leading.qualifiedOn?.length ? html`<li class="stable">qualified</li>` : undefined}</ul>
+<ul class="tags" aria-label="Boots under, and whether it was qualified">${firmwareNames(manifest).map((firmware) => html`<li>${firmware}</li>`)}${leading.qualified?.some(({ outcome }) => outcome === "passed") ? html`<li class="stable">qualified</li>` : undefined}</ul>
 </li>`;
 }
 

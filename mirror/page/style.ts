@@ -3,12 +3,12 @@ export const style = `
 :root {
   color-scheme: light dark;
   --paper: #faf8f5; --card: #ffffff; --ink: #23201d; --soft: #655e57; --line: #e4ded6; --code: #f3efe9;
-  --copper: #9a4a16; --copper-soft: #f8ece2; --good: #2f6b42; --good-soft: #e8f2ea; --focus: #9a4a16;
+  --copper: #9a4a16; --copper-soft: #f8ece2; --good: #2f6b42; --good-soft: #e8f2ea; --bad: #9c2a20; --bad-soft: #fbe9e6; --focus: #9a4a16;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #171513; --card: #1f1c1a; --ink: #ece7e1; --soft: #a79e94; --line: #36312c; --code: #272320;
-    --copper: #f0a572; --copper-soft: #3a2718; --good: #8fce9f; --good-soft: #1d3023; --focus: #f0a572;
+    --copper: #f0a572; --copper-soft: #3a2718; --good: #8fce9f; --good-soft: #1d3023; --bad: #f0a59c; --bad-soft: #3b201c; --focus: #f0a572;
   }
 }
 * { box-sizing: border-box; }
@@ -35,9 +35,10 @@ code, pre, .mono { font-family: ui-monospace, "SF Mono", "Cascadia Code", "DejaV
 .skip { position: absolute; left: -100rem; }
 .skip:focus { left: 1rem; top: 1rem; background: var(--card); padding: .4rem .8rem; }
 .tags { display: flex; flex-wrap: wrap; gap: .35rem; margin: 0; padding: 0; list-style: none; }
-.tags li { padding: .1rem .55rem; border-radius: 1rem; background: var(--code); color: var(--soft); font-size: .8rem; line-height: 1.5; white-space: normal; }
+.tags > * { padding: .1rem .55rem; border-radius: 1rem; background: var(--code); color: var(--soft); font-size: .8rem; line-height: 1.5; white-space: normal; }
 .tags .channel { background: var(--copper-soft); color: var(--copper); }
 .tags .stable { background: var(--good-soft); color: var(--good); }
+.tags .failed { background: var(--bad-soft); color: var(--bad); }
 
 .search { display: flex; flex-wrap: wrap; gap: .75rem; align-items: end; margin: 0 0 .75rem; }
 .search label { flex: 1 1 7rem; display: grid; gap: .25rem; font-size: .8rem; color: var(--soft); }
@@ -78,6 +79,8 @@ code, pre, .mono { font-family: ui-monospace, "SF Mono", "Cascadia Code", "DejaV
 .version > .top { display: flex; flex-wrap: wrap; gap: .4rem .9rem; align-items: center; }
 .version h3 { margin: 0; font-size: 1.05rem; font-variant-numeric: tabular-nums; }
 .version p { margin: .3rem 0; font-size: .9rem; }
+.qualified { display: grid; gap: .35rem; margin: .2rem 0 .6rem; padding: 0; list-style: none; font-size: .9rem; }
+.qualified li { display: flex; flex-wrap: wrap; gap: .1rem .75rem; align-items: center; }
 .links { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: .5rem 0 0; padding: 0; list-style: none; font-size: .9rem; }
 .links a { display: inline-block; padding: .2rem 0; }
 details { margin-top: .6rem; }

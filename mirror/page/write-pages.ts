@@ -3,6 +3,7 @@ import { Failure } from "../../common/failure.ts";
 import { type ImagePlace, readChannels } from "../channel.ts";
 import { listPlaces, newestFirst } from "../list-images.ts";
 import type { Manifest } from "../manifest.ts";
+import { newestQualified, qualifiedOf } from "../qualification/entries.ts";
 import { readManifest } from "../read-manifest.ts";
 import type { Store } from "../store.ts";
 import type { ImageContents } from "./contents.ts";
@@ -101,13 +102,16 @@ async function readImage(
     const known = manifests.get(manifestSha256);
     const manifest = known ?? (await readManifest(mirror, { ...place, version, manifestSha256 }, signal));
     manifests.set(manifestSha256, manifest);
-    versions.push({ version, manifest, manifestSha256 });
+    versions.push({ version, manifest, manifestSha256, qualified: newestQualified(qualifiedOf(listed, version)) });
   }
   return { ...place, channels: listed.channels, versions };
 }
 
 function summarize(images: readonly ImageContents[]): string {
   return JSON.stringify(
-    images.map(({ name, arch, channels, versions }) => [name, arch, channels, versions.map(({ version }) => version)]),
+    images.map(({ name, arch, channels, versions }) => [
+      ...[name, arch, channels],
+      versions.map(({ version, qualified }) => [version, qualified]),
+    ]),
   );
 }

@@ -54,6 +54,9 @@ const hostSchema = z.object({
   interfaces: z.array(z.object({ name: z.string(), mac: z.string(), driver: z.string() })),
 });
 
+/** A word such as `quick` or `r640-nvme`. */
+export const profileNameSchema = z.string().regex(/^[\w.-]{1,64}$/, "expected a word such as quick");
+
 /** What `metalcast qualify` found on one server: `report.json`. */
 export const qualificationReportSchema = z.looseObject({
   formatVersion: z.literal(1),
@@ -72,7 +75,7 @@ export const qualificationReportSchema = z.looseObject({
     })
     .optional(),
   /** The SHA-256 is that of the profile with all its defaults, as JSON. */
-  profile: z.object({ name: z.string(), sha256: sha256Schema }),
+  profile: z.object({ name: profileNameSchema, sha256: sha256Schema }),
   /** Only some items of the profile were run, which qualifies nothing. */
   partial: z.boolean(),
   items: z.array(itemSchema),
@@ -86,7 +89,10 @@ export type Measurement = z.infer<typeof measurementSchema>;
 export type Limit = z.infer<typeof limitSchema>;
 export type Series = z.infer<typeof seriesSchema>;
 
-/** As a server is named in lists: "Dell Inc. PowerEdge R640". */
+/** Of a server whose firmware does not say. */
+export const unknownHardware = "unknown";
+
+/** As a server is named in lists: "Dell Inc. PowerEdge R640". On one line, and without what cannot be seen. */
 export function hardwareName({ vendor, model }: Pick<QualifiedHost, "vendor" | "model">): string {
-  return [vendor, model].filter(Boolean).join(" ") || "unknown";
+  return `${vendor} ${model}`.replace(/[\s\p{C}]+/gu, " ").trim() || unknownHardware;
 }

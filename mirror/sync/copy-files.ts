@@ -1,12 +1,11 @@
 import { reportStep } from "../../common/event.ts";
-import { Failure } from "../../common/failure.ts";
 import { formatSize } from "../../common/units.ts";
 import { withRetries } from "../retry.ts";
+import { sideBySide } from "../side-by-side.ts";
 import { copyObject, putObject } from "./copy-object.ts";
 import type { Sides } from "./list-sides.ts";
 import type { HeldFile, ListedFile } from "./read-statement.ts";
 import { type ListedArchive, planReuse } from "./reuse-frames.ts";
-import { sideBySide } from "./side-by-side.ts";
 import type { SyncRun } from "./sync-run.ts";
 
 /** Two parts of 16 MiB of each are in memory where a bucket is written to. */
@@ -41,7 +40,7 @@ export async function copyFiles(
   });
 }
 
-/** @returns how many of the bytes the target had already, in another version of the image */
+/** @returns how many of the bytes the target had already */
 async function copyFile(
   { from, to, retry, bandwidth }: SyncRun,
   { source, target }: Sides,
@@ -55,15 +54,7 @@ async function copyFile(
   // What lies in a directory of this machine costs less to read than what the target has.
   const isAtHand = from.url.startsWith("file:");
   const base = "frames" in file && !isAtHand ? await planReuse(to, target, file, { ...retry, signal }) : undefined;
-  try {
-    await copyObject(from, to, file, { ...options, base });
-    return base?.reusedBytes ?? 0;
-  } catch (error) {
-    // The target's own bytes may be what is damaged.
-    if (!base || !(error instanceof Failure) || error.kind !== "integrity") throw error;
-    await copyObject(from, to, file, options);
-    return 0;
-  }
+  return copyObject(from, to, file, { ...options, base });
 }
 
 /** Writes files that are in memory. */

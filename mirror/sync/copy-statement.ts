@@ -1,5 +1,6 @@
 import { reportStep } from "../../common/event.ts";
 import { Failure } from "../../common/failure.ts";
+import { removeUnfinished } from "../remove-unfinished.ts";
 import type { StoredObject } from "../store.ts";
 import { pointerKey } from "../trust/roles.ts";
 import { copyFiles, putHeld } from "./copy-files.ts";
@@ -119,6 +120,7 @@ async function carryOut(run: SyncRun, { pointer }: Statement, plan: Plan): Promi
       remove(run, pointer, plan.goes),
     );
   }
+  if (run.deletes) await removeUnfinished(to, { emit, ...retry });
 }
 
 /** One after the other: a reader goes from each to the next. */

@@ -1,12 +1,12 @@
 import { imagePrefix } from "../channel.ts";
 import { archiveName } from "../manifest.ts";
 import type { RetryOptions } from "../retry.ts";
+import { sideBySide } from "../side-by-side.ts";
 import type { Store, StoredObject } from "../store.ts";
 import { groupByVersion, type Sides } from "./list-sides.ts";
 import type { HeldFile, ListedFile, Statement } from "./read-statement.ts";
 import type { ListedArchive } from "./reuse-frames.ts";
 import { type SyncFilter, selectVersions } from "./select-versions.ts";
-import { sideBySide } from "./side-by-side.ts";
 import { readVersionFiles, type WantedVersion } from "./version-files.ts";
 
 /** What is to be copied, in this order. */
@@ -64,10 +64,11 @@ const sized = ({ key, bytes }: HeldFile) => ({ key, sizeBytes: bytes.byteLength 
 function selectAll({ images }: Statement, filter: SyncFilter): WantedVersion[] {
   return images.flatMap((image) =>
     selectVersions(image, filter).flatMap((version) => {
-      const { name, arch, versions } = image;
+      const { name, arch, versions, reports } = image;
       const { manifestSha256 } = versions[version] ?? {};
       if (manifestSha256 === undefined) return [];
-      return [{ name, arch, version, manifestSha256, prefix: `${imagePrefix({ name, arch })}${version}/` }];
+      const prefix = `${imagePrefix({ name, arch })}${version}/`;
+      return [{ name, arch, version, manifestSha256, prefix, reports: reports[version] ?? [] }];
     }),
   );
 }

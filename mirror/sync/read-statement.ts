@@ -2,14 +2,16 @@ import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import { Failure } from "../../common/failure.ts";
+import type { ImagePlace } from "../channel.ts";
 import { type Arch, archSchema, imageNameSchema, imageVersionSchema, sha256Schema } from "../manifest.ts";
+import { listReports } from "../qualification/entries.ts";
 import { readWhole } from "../read-whole.ts";
 import { channelPattern } from "../reference.ts";
 import type { RetryOptions } from "../retry.ts";
+import { sideBySide } from "../side-by-side.ts";
 import type { Store } from "../store.ts";
 import { metadataKey, metadataLimitBytes, pointerKey } from "../trust/roles.ts";
 import { type Pointer, readPointer } from "./pointer.ts";
-import { sideBySide } from "./side-by-side.ts";
 
 /** A small file, whole and in memory. */
 export interface HeldFile {
@@ -33,6 +35,8 @@ export interface StatedImage {
   channels: Readonly<Record<string, string>>;
   /** Versions that nobody new finds, whose files are there for those who found them before. */
   leaving: readonly string[];
+  /** Reports of qualifications, by the version that they are kept with. */
+  reports: Readonly<Record<string, readonly ListedFile[]>>;
 }
 
 /** All that a mirror says of itself at one moment. */
@@ -71,6 +75,9 @@ const channelsSchema = z.looseObject({
   versions: z.record(imageVersionSchema, z.looseObject({ manifestSha256: sha256Schema })),
   channels: z.record(z.string().regex(channelPattern), imageVersionSchema),
   pruned: z.record(imageVersionSchema, z.looseObject({ removing: z.boolean().optional() })).optional(),
+  qualified: z
+    .record(imageVersionSchema, z.array(z.looseObject({ reportSha256: sha256Schema, reportBytes: length })))
+    .optional(),
 });
 
 type Listed = z.infer<typeof listedSchema>;
@@ -127,7 +134,7 @@ async function follow(store: Store, pointer: Pointer, options: ReadStatementOpti
     }
     const file = await readHeld(store, key, listed, { ...options, signal });
     channels.push(file);
-    images.push({ ...place, ...parseImage(store, file) });
+    images.push({ ...place, ...parseImage(store, file, place) });
   });
   images.sort((a, b) => (`${a.name} ${a.arch}` < `${b.name} ${b.arch}` ? -1 : 1));
   return { pointer, roles, metadata, channels, others, images };
@@ -146,13 +153,14 @@ function imagePlace(path: string): { name: string; arch: Arch } | undefined {
   return name.success && arch.success ? { name: name.data, arch: arch.data } : undefined;
 }
 
-function parseImage(store: Store, file: HeldFile): Pick<StatedImage, "versions" | "channels" | "leaving"> {
-  const { versions, channels, pruned = {} } = parseHeld(store, file, channelsSchema);
+function parseImage(store: Store, file: HeldFile, place: ImagePlace): Omit<StatedImage, "name" | "arch"> {
+  const { versions, channels, pruned = {}, qualified = {} } = parseHeld(store, file, channelsSchema);
   const dangling = Object.entries(channels).find(([, version]) => !Object.hasOwn(versions, version));
   if (dangling)
     throw metadataInvalid(store, file.key, `channel ${dangling[0]} names ${dangling[1]}, which is not listed`);
   const leaving = Object.entries(pruned).flatMap(([version, { removing }]) => (removing ? [] : [version]));
-  return { versions, channels, leaving };
+  const reports = Object.entries(qualified).map(([version, kept]) => [version, listReports(place, version, kept)]);
+  return { versions, channels, leaving, reports: Object.fromEntries(reports) };
 }
 
 async function readHeld(

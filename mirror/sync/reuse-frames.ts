@@ -28,7 +28,6 @@ export interface Reuse {
   /** The archive of another version of the same image, at the target. */
   object: StoredObject;
   pieces: readonly Piece[];
-  reusedBytes: number;
 }
 
 /**
@@ -44,8 +43,7 @@ export async function planReuse(
   const base = await findBase(to, target, archive, options);
   if (!base) return undefined;
   const pieces = planPieces(archive.frames, base.frames);
-  const reusedBytes = pieces.reduce((sum, { reused, start, end }) => sum + (reused ? end - start : 0), 0);
-  return reusedBytes > 0 ? { object: base.object, pieces, reusedBytes } : undefined;
+  return countReused(pieces) > 0 ? { object: base.object, pieces } : undefined;
 }
 
 /** @returns undefined where there is none of use: it is a matter of speed only */
@@ -87,4 +85,19 @@ export function planPieces(frames: readonly Frame[], base: readonly Frame[]): Pi
     else pieces.push({ reused, start, end: start + frame.sizeBytes });
   }
   return pieces;
+}
+
+/** How many bytes of the pieces the target has. */
+export function countReused(pieces: readonly Piece[]): number {
+  return pieces.reduce((sum, { reused, start, end }) => sum + (reused ? end - start : 0), 0);
+}
+
+/** What is left of the pieces after so many bytes. */
+export function skipBytes(pieces: readonly Piece[], count: number): Piece[] {
+  let left = count;
+  return pieces.flatMap(({ reused, start, end }) => {
+    const skipped = Math.min(left, end - start);
+    left -= skipped;
+    return start + skipped < end ? [{ reused, start: start + skipped, end }] : [];
+  });
 }

@@ -39,7 +39,10 @@ export interface SyncSummary extends SyncCounts {
   expires: string;
   /** Whether the target had another one before. */
   pointerMoved: boolean;
-  /** Of the copied bytes, those that the target had already in another version of the same image. */
+  /**
+   * Of the copied bytes, those that the target had already: in another version of the same image, or from a run that was
+   * killed.
+   */
   reusedBytes: number;
   seconds: number;
   /** By name and architecture. What no image counts is metadata. */

@@ -15,6 +15,8 @@ export interface WantedVersion extends ImagePlace {
   manifestSha256: string;
   /** Of its keys, with its slash. */
   prefix: string;
+  /** Files that the signed list vouches for, not the manifest. */
+  reports: readonly ListedFile[];
 }
 
 export interface VersionFiles {
@@ -50,6 +52,7 @@ export async function readVersionFiles(
   const manifest = parseManifest(bytes, `${from.url}/${key}`);
   expectIdentity(manifest, wanted, `${from.url}/${key}`);
   const files = manifest.files.map(({ path, sizeBytes, sha256 }) => ({ key: wanted.prefix + path, sizeBytes, sha256 }));
+  files.push(...wanted.reports);
   const manifestFile = { key, sizeBytes: bytes.byteLength, sha256: wanted.manifestSha256 };
   if (!manifest.files.some(({ path }) => path === checksumsName)) {
     files.push(...(await findChecksums(from, sides, manifest, wanted, options)));

@@ -1,9 +1,9 @@
 import { Failure } from "../../common/failure.ts";
 import { imagePrefix } from "../channel.ts";
 import { type Manifest, manifestLimitBytes, parseManifest } from "../manifest.ts";
+import { sideBySide } from "../side-by-side.ts";
 import type { ListedFile, StatedImage } from "../sync/read-statement.ts";
 import { type SyncFilter, selectVersions } from "../sync/select-versions.ts";
-import { sideBySide } from "../sync/side-by-side.ts";
 import type { Finding } from "./finding.ts";
 import { readPart } from "./read-part.ts";
 import type { Verification } from "./verification.ts";
@@ -33,8 +33,9 @@ export async function checkVersions(
     const manifest = bytes && parse(bytes, part.key);
     if (!manifest) return;
     if (isFinding(manifest)) run.damages.push({ finding: manifest });
-    else if (isOf(manifest, image, version)) found.set(prefix, listFiles(manifest, prefix));
-    else run.damages.push({ finding: otherVersion(manifest, part.key) });
+    else if (isOf(manifest, image, version)) {
+      found.set(prefix, [...listFiles(manifest, prefix), ...(image.reports[version] ?? [])]);
+    } else run.damages.push({ finding: otherVersion(manifest, part.key) });
   });
   return found;
 }

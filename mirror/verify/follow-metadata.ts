@@ -2,6 +2,7 @@ import type { MetaFile, TargetFile } from "@tufjs/models";
 import { Failure } from "../../common/failure.ts";
 import { readChannels } from "../channel.ts";
 import { archSchema, imageNameSchema } from "../manifest.ts";
+import { listReports, qualifiedOf } from "../qualification/entries.ts";
 import { readWhole } from "../read-whole.ts";
 import type { Store } from "../store.ts";
 import type { StatedImage } from "../sync/read-statement.ts";
@@ -108,10 +109,18 @@ class Walk implements MirrorState {
         yield Buffer.from(bytes);
       },
     };
-    const listed = await readChannels(alone, place).catch((error: unknown) => this.#refuse(key, error));
-    if (!listed) return undefined;
-    const { versions, channels, pruned = {} } = listed;
-    return { ...place, versions, channels, leaving: Object.keys(pruned) };
+    try {
+      const listed = await readChannels(alone, place);
+      if (!listed) return undefined;
+      const { versions, channels, pruned = {} } = listed;
+      const reports = Object.keys(versions).map((version) => [
+        version,
+        listReports(place, version, qualifiedOf(listed, version)),
+      ]);
+      return { ...place, versions, channels, leaving: Object.keys(pruned), reports: Object.fromEntries(reports) };
+    } catch (error) {
+      return this.#refuse(key, error);
+    }
   }
 
   async #readPart(key: string, described: MetaFile | TargetFile): Promise<Buffer | undefined> {

@@ -1,3 +1,4 @@
+import { open } from "node:fs/promises";
 import { expect, test, vi } from "vitest";
 import { formatCommand, observeCommands, run } from "../../common/run.ts";
 
@@ -12,6 +13,14 @@ test("gives standard output, and every line of both streams as it comes", async 
   });
   expect(stdout).toBe("out\nin");
   expect(lines.sort()).toEqual(["err", "in", "out"]);
+});
+
+test("an open file of this process can be a program's standard input, and the two share it", async () => {
+  await using file = await open("/etc/passwd", "r");
+  const { stdout } = await run("head", ["--lines=1"], { doing, openInput: file.fd });
+  expect(stdout).toMatch(/^root:/);
+  // What one has read the other does not read again.
+  expect((await file.read(Buffer.alloc(5), 0, 5)).buffer.toString()).not.toBe("root:");
 });
 
 test("a character is never torn, and a line without an end is cut", async () => {

@@ -163,7 +163,7 @@ function hostileContents(): MirrorContents {
     ...image,
     versions: image.versions.map((contents) => ({
       ...contents,
-      qualifiedOn: [hostileText],
+      qualified: contents.qualified?.map((entry) => ({ ...entry, hardware: hostileText, profile: hostileText })) ?? [],
       manifest: {
         ...contents.manifest,
         osRelease: { PRETTY_NAME: hostileText },

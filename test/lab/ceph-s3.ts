@@ -8,12 +8,20 @@ import { CreateBucketCommand, S3Client } from "@aws-sdk/client-s3";
 import { run } from "../../common/run.ts";
 import { cephConfiguration } from "./ceph-configuration.ts";
 
+interface CephUser {
+  accessKeyId: string;
+  secretAccessKey: string;
+}
+
 export interface CephS3 extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
   endpoint: string;
-  credentials: { accessKeyId: string; secretAccessKey: string };
+  /** Of the user who owns the buckets. */
+  credentials: CephUser;
   /** @returns the name of a new, empty bucket */
   createBucket(): Promise<string>;
+  /** Another user, who has no rights on any bucket: a bucket's policy gives them to `arn:aws:iam:::user/NAME`. */
+  createUser(name: string): Promise<CephUser>;
 }
 
 /**
@@ -63,11 +71,15 @@ export async function startCephS3(): Promise<CephS3> {
     await ceph("python3", `${root}/usr/bin/ceph`, "--connect-timeout", "20", "osd", "new", osd, "0");
     await ceph("ceph-osd", "-i", "0", "--mkfs", "--osd-uuid", osd);
     const storage = start("ceph-osd", "-i", "0");
-    const credentials = { accessKeyId: "metalcast", secretAccessKey: randomUUID() };
-    // A secret of the test's own, in a process that only this machine sees: radosgw-admin reads it from its arguments
-    // alone.
-    const keys = ["--access-key", credentials.accessKeyId, "--secret-key", credentials.secretAccessKey];
-    await ceph("radosgw-admin", "user", "create", "--uid", "metalcast", "--display-name", "metalcast", ...keys);
+    const createUser = async (name: string): Promise<CephUser> => {
+      const user = { accessKeyId: name, secretAccessKey: randomUUID() };
+      // A secret of the test's own, in a process that only this machine sees: radosgw-admin reads it from its arguments
+      // alone.
+      const keys = ["--access-key", user.accessKeyId, "--secret-key", user.secretAccessKey];
+      await ceph("radosgw-admin", "user", "create", "--uid", name, "--display-name", name, ...keys);
+      return user;
+    };
+    const credentials = await createUser("metalcast");
     const frontend = `beast endpoint=127.0.0.1:${gatewayPort} tcp_nodelay=1`;
     const gateway = start("radosgw", "-n", "client.rgw.a", "--rgw-frontends", frontend);
 
@@ -83,6 +95,7 @@ export async function startCephS3(): Promise<CephS3> {
         await client.send(new CreateBucketCommand({ Bucket }));
         return Bucket;
       },
+      createUser,
       [Symbol.asyncDispose]: stop,
     };
   } catch (error) {

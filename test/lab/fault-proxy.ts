@@ -27,6 +27,8 @@ export interface Fault extends BodyFaults {
   silence?: boolean;
   /** The server does it, but its answer is lost. */
   loseAnswer?: boolean;
+  /** Told how many bytes of the request's body pass, piece by piece. */
+  onSent?: (bytes: number) => void;
   /** Headers that don't reach the server. What is left is signed anew, so that it takes the request for a good one. */
   strip?: readonly string[];
   /** Headers of the answer that are others. */
@@ -127,7 +129,7 @@ async function pass({ request, response, asked, fault, target, credentials }: Pa
 async function forward(
   request: IncomingMessage,
   { method, headers }: Asked,
-  { strip = [] }: Fault,
+  { strip = [], onSent }: Fault,
   target: string,
   credentials: Passing["credentials"],
 ): Promise<IncomingMessage> {
@@ -136,6 +138,7 @@ async function forward(
   const sent = strip.length > 0 ? signAgain({ method, url, headers: kept }, credentials) : kept;
   const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
   const onward = ask(new URL(url, target), { method, headers: sent }, resolve).on("error", reject);
+  if (onSent) request.on("data", (chunk: Buffer) => onSent(chunk.byteLength));
   pipeline(request, onward).catch(reject);
   return promise;
 }

@@ -13,6 +13,7 @@ export function s3Action({ method = "", url = "" }: Pick<IncomingMessage, "metho
 
 const bucketVerbs: Record<string, string> = { GET: "ListObjectsV2", HEAD: "HeadBucket", PUT: "CreateBucket" };
 const partVerbs: Record<string, string> = {
+  GET: "ListParts",
   PUT: "UploadPart",
   POST: "CompleteMultipartUpload",
   DELETE: "AbortMultipartUpload",

@@ -383,6 +383,18 @@ describe("on the command line", () => {
     const dry = await metalcast("prune", store.url, "--keep", "2", "--grace", "0s", "--dry-run");
     expect(dry.stdout).toMatch(/debian-12 +amd64 +20261121\.0 +go now .*\nwould free /);
     expect(await listedVersions(store)).toHaveLength(3);
+    const none = await metalcast(
+      "prune",
+      store.url,
+      "--keep",
+      "1",
+      "--channel",
+      "stable",
+      "--grace",
+      "0s",
+      "--dry-run",
+    );
+    expect(none).toMatchObject({ stdout: "every version stays", exitCode: 0 });
     const pruned = await metalcast("--json", "prune", store.url, "--keep", "2", "--grace", "0s");
     expect(JSON.parse(pruned.stdout.split("\n").at(-1) ?? "")).toMatchObject([{ version: "20261121.0" }]);
     expect(await listedVersions(store)).toEqual(["20261123.0", "20261122.0"]);

@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Store, StoredObject } from "../../mirror/store.ts";
 import { collect, gather } from "./gather.ts";
 import { sampleBytes } from "./sample-image.ts";
+import { MemoryStore } from "./sync/memory-store.ts";
 
 /**
  * What every store that can be written to keeps to.
@@ -189,6 +191,56 @@ export function testStoreContract(emptyStore: () => Promise<Store>, missingStore
     await store.remove("a/b");
     expect(await store.stat("a/b")).toBeUndefined();
     expect(await listed(store, "")).toEqual([]);
+  });
+
+  describe("copyFrom, of a store that has it", () => {
+    const openTwo = async () => ({ from: await emptyStore(), to: await emptyStore() });
+
+    test("brings an object of another store of the server, in place of what was there", async () => {
+      const { from, to } = await openTwo();
+      for (const content of [text("hello"), text("")]) {
+        const seen = await from.write("a/object", content);
+        await to.write("a/object", text("former"));
+        const copied = await to.copyFrom?.(from, seen, { contentType: "text/plain" });
+        if (!copied) return;
+        const { sha256, ...found } = copied;
+        if (sha256 !== undefined) expect(sha256).toBe(createHash("sha256").update(content).digest("hex"));
+        expect(found).toEqual(await to.stat("a/object"));
+        expect((await collect(to.read("a/object"))).equals(content)).toBe(true);
+        expect(await from.stat("a/object")).toEqual(seen);
+      }
+    });
+
+    test("copies what was seen, and nothing in its place", async () => {
+      const { from, to } = await openTwo();
+      const seen = await from.write("object", text("seen"));
+      await to.write("object", text("former"));
+      const copying = () => to.copyFrom?.(from, seen) ?? Promise.resolve(undefined);
+      if (!(await copying())) return;
+      await to.write("object", text("former"));
+      await from.write("object", text("another"));
+      await expect(copying()).rejects.toMatchObject({ code: "object-changed", kind: "failed" });
+      await from.remove("object");
+      await expect(copying()).rejects.toMatchObject({ code: "object-changed", kind: "failed" });
+      expect((await collect(to.read("object"))).toString()).toBe("former");
+    });
+
+    test("does nothing where the other store is none of the server", async () => {
+      const [from, to] = [new MemoryStore(), await emptyStore()];
+      const seen = await from.write("object", text("x"));
+      expect(await to.copyFrom?.(from, seen)).toBeUndefined();
+      expect(await listed(to, "")).toEqual([]);
+    });
+
+    test("is interrupted", async () => {
+      const { from, to } = await openTwo();
+      const seen = await from.write("object", text("x"));
+      if (!(await to.copyFrom?.(from, seen))) return;
+      await to.remove("object");
+      const copying = to.copyFrom?.(from, seen, { signal: AbortSignal.abort() });
+      await expect(copying).rejects.toMatchObject({ kind: "interrupted" });
+      expect(await listed(to, "")).toEqual([]);
+    });
   });
 
   test.each([

@@ -1,28 +1,36 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { run } from "../../../common/run.ts";
 import { type Check, measure } from "../check.ts";
+import { askClockKeeper } from "../clock-keeper.ts";
 import type { Settings } from "../profile.ts";
 import { readNumber } from "../system-file.ts";
 
-/** The clock is kept by somebody, runs evenly, and agrees with the one that survives a power cut. */
+/**
+ * The clock is kept by somebody who need not correct it too much, is not set while it is watched, and agrees with the one
+ * that survives a power cut. How evenly it runs, only its keeper knows: the kernel's other clocks are corrected with it.
+ */
 export const clock: Check<Settings<"clock">> = {
   name: "clock",
   title: "watch the clock",
   kind: "watch",
   programs: () => ["timedatectl"],
-  async run({ duration, synchronized, maxDriftPpm, maxRtcOffsetSeconds }, { signal, loadEnded }) {
+  async run({ duration, synchronized, maxStepMs, maxRtcOffsetSeconds, ...limits }, { signal, loadEnded }) {
     await loadEnded;
     const before = readBoth();
     await delay(duration * 1000, undefined, { signal });
     const after = readBoth();
-    const elapsedMs = after.steadyMs - before.steadyMs;
-    const drift = Math.abs(after.clockMs - before.clockMs - elapsedMs) / elapsedMs;
+    const stepMs = after.clockMs - before.clockMs - (after.steadyMs - before.steadyMs);
     const rtc = await readNumber("/sys/class/rtc/rtc0/since_epoch");
     const isKept = await isSynchronized(signal);
+    const keeper = await askClockKeeper(signal);
+    const [frequency, offset] = [keeper?.frequencyPpm, keeper?.offsetMs].map((value) => value && Math.abs(value));
     return {
       measurements: [
         measure("synchronized", isKept, { oneOf: synchronized ? ["yes"] : undefined }),
-        measure("drift", drift * 1e6, { unit: "ppm", max: maxDriftPpm }),
+        measure("kept-by", keeper?.name),
+        measure("step", Math.abs(stepMs), { unit: "ms", max: maxStepMs }),
+        measure("frequency-error", frequency, { unit: "ppm", max: limits.maxFrequencyErrorPpm }),
+        measure("offset", offset, { unit: "ms", max: limits.maxOffsetMs }),
         ...(rtc === undefined
           ? [measure("hardware-clock", "none")]
           : [

@@ -2,10 +2,10 @@ import { mkdir, realpath, rm, statfs } from "node:fs/promises";
 import { basename } from "node:path";
 import { Failure } from "../../../common/failure.ts";
 import type { Measurement, Series } from "../../../mirror/index.ts";
-import { tryToClaim } from "../../describe-disk.ts";
 import { DiskWatch } from "../../disk-faults.ts";
 import { type Check, type CheckContext, measure } from "../check.ts";
 import type { Settings } from "../profile.ts";
+import { refuseUsed } from "../refuse-used.ts";
 import { runFio, type Throughput } from "../run-fio.ts";
 import { whileSampling } from "../sampler.ts";
 import { readWord } from "../system-file.ts";
@@ -36,7 +36,7 @@ export const diskIo: Check<DiskSettings> = {
     for (const device of settings.overwriteDevices) {
       // Something may have taken it in the meantime.
       await refuseUsed(device);
-      add(await exercise(device, { filename: device }, [basename(await realpath(device))], settings, context));
+      add(await exercise(device, device, [basename(await realpath(device))], settings, context));
     }
     return { measurements, series, problems };
   },
@@ -67,7 +67,7 @@ async function exerciseFolder(folder: string, settings: DiskSettings, context: C
   await mkdir(own, { mode: 0o700 });
   try {
     const disks = await findUnderlyingDisks(folder);
-    return await exercise(folder, { filename: `${own}/data` }, disks, settings, context);
+    return await exercise(folder, `${own}/data`, disks, settings, context);
   } finally {
     await rm(own, { recursive: true, force: true });
   }
@@ -75,7 +75,7 @@ async function exerciseFolder(folder: string, settings: DiskSettings, context: C
 
 async function exercise(
   subject: string,
-  place: { filename: string },
+  file: string,
   disks: readonly string[],
   settings: DiskSettings,
   { signal, say }: CheckContext,
@@ -83,7 +83,9 @@ async function exercise(
   const problems: string[] = [];
   await using watch = await DiskWatch.start(disks.map((disk) => `/dev/${disk}`));
   const seconds = Math.max(1, Math.ceil(settings.duration / 4));
-  const common = { name: "qualify", ...place, size: settings.size, direct: 1, ioengine: "psync" };
+  // Colons stand between several names: fio(1), `filename`.
+  const filename = file.replaceAll(":", "\\:");
+  const common = { name: "qualify", filename, size: settings.size, direct: 1, ioengine: "psync" };
   const timed = { time_based: 1, runtime: seconds };
   const jobs = {
     // All of it once, however long that takes; what it holds is checked when it is read again.
@@ -152,16 +154,4 @@ function throughputOf(disks: readonly string[]): () => Promise<Record<string, nu
     const perSecond = (bytes: number) => Number((bytes / 1e3 / (now.at - before.at)).toFixed(2));
     return { read: perSecond(read - before.read), written: perSecond(written - before.written) };
   };
-}
-
-/** @throws Failure `device-held` (refused) */
-async function refuseUsed(device: string): Promise<void> {
-  const claim = await tryToClaim(device);
-  if (claim === "free") return;
-  throw new Failure({
-    code: "device-held",
-    kind: "refused",
-    message: `refusing to overwrite ${device}: ${claim === "held" ? "something holds it" : claim.fault}`,
-    hint: "release it first, or take it out of the profile's `overwriteDevices`; `metalcast disks` shows what holds it",
-  });
 }

@@ -36,9 +36,9 @@ export const networkPeer: Check<Settings<"network-peer">> = {
         ...(whole === undefined
           ? []
           : [
-              measure(`packets-of-${minMtu}-bytes`, whole.lossPercent === 0 ? "pass" : "are lost", {
+              measure(`packets-of-${minMtu}-bytes`, whole.lossPercent === 0 ? "passed" : "lost", {
                 subject,
-                oneOf: ["pass"],
+                oneOf: ["passed"],
               }),
             ]),
       ],

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { readHealth } from "../../../installer/qualify/checks/disk-health.ts";
 import { readBond } from "../../../installer/qualify/checks/network-bonds.ts";
 import { readIperf, readPing } from "../../../installer/qualify/checks/network-peer.ts";
+import { readTimesync, readTracking } from "../../../installer/qualify/clock-keeper.ts";
 import { readFio } from "../../../installer/qualify/run-fio.ts";
 import { readStress } from "../../../installer/qualify/run-stress.ts";
 
@@ -86,4 +87,18 @@ test("SMART of an NVMe disk, and of one that has none", () => {
   const text = JSON.stringify({ smart_status: { passed: true }, nvme_smart_health_information_log: log });
   expect(readHealth(text)).toMatchObject({ passed: true, mediaErrors: 2 });
   expect(readHealth(JSON.stringify({ smartctl: { exit_status: 1 } }))).toBeUndefined();
+});
+
+test("chrony: how far the clock is off, and how much its oscillator", () => {
+  const text =
+    "A29FC87B,162.159.200.123,4,1764496812.123456789,-0.000012500,0.000003,0.00002,-21.500,0.001,0.05,0.01,0.002,64.2,Normal\n";
+  expect(readTracking(text)).toEqual({ name: "chrony", frequencyPpm: -21.5, offsetMs: -0.0125 });
+  expect(readTracking(text.replace("Normal", "Not synchronised"))).toBeUndefined();
+  expect(readTracking("506 Cannot talk to daemon\n")).toBeUndefined();
+});
+
+test("timesyncd: the correction in units of 2^-16 ppm, once there is one", () => {
+  expect(readTimesync("-1408205\n")).toEqual({ name: "systemd-timesyncd", frequencyPpm: expect.closeTo(-21.4875, 3) });
+  expect(readTimesync("0\n")).toBeUndefined();
+  expect(readTimesync("Failed to connect to bus: No such file or directory\n")).toBeUndefined();
 });

@@ -1,53 +1,18 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { readShard } from "../../../mirror/frames.ts";
 import { promote } from "../../../mirror/promote.ts";
 import { prune } from "../../../mirror/prune.ts";
-import { publish } from "../../../mirror/publish.ts";
-import { resolveImage } from "../../../mirror/resolve.ts";
 import type { Store } from "../../../mirror/store.ts";
 import { sync } from "../../../mirror/sync/sync.ts";
-import { signWith } from "../../../mirror/trust/open-mirror.ts";
-import { TrustedReader } from "../../../mirror/trust/reader.ts";
-import { SignedStore } from "../../../mirror/trust/signed-store.ts";
 import { verify } from "../../../mirror/verify/verify.ts";
 import type { Asked, Fault, Rule } from "../../lab/fault-proxy.ts";
-import { collect } from "../gather.ts";
-import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
-import { newMirror } from "../trust/new-mirror.ts";
 import { startFaultyS3 } from "./faulty-s3.ts";
+import { openMirrorOfTwo, publishVersion, readAll, versions } from "./mirror-of-two.ts";
 
 const s3 = await startFaultyS3();
 afterAll(() => s3[Symbol.asyncDispose]());
 const emit = () => undefined;
 const arch = "amd64";
-const frameSizes = [[700], [5000], [700]];
-const versions = ["20261121.0", "20261122.0", "20261123.0"] as const;
-const images = new Map(versions.map((version) => [version as string, makeSampleImage({ version, frameSizes })]));
 const denied: Fault = { answer: { status: 403, code: "AccessDenied" } };
-
-async function publishVersion(mirror: Store, version: string, channel = "stable") {
-  await using directory = await temporaryDirectory();
-  await writeSampleImage(directory.path, images.get(version) ?? expect.unreachable());
-  return await publish(mirror, directory.path, { emit, channel, retryDelayMs: 1 });
-}
-
-/** A mirror with two versions on a real server, which stable and candidate name. */
-async function openMirrorOfTwo() {
-  const opened = await s3.open();
-  const { ring, root, mirror } = await newMirror(opened.store, { images: ["debian-12"] });
-  await publishVersion(mirror, versions[0]);
-  await publishVersion(mirror, versions[1], "candidate");
-  return { ...opened, ring, root, mirror, faultyMirror: await signWith(ring, opened.faulty) };
-}
-
-/** Reads what a channel names, to its last byte, as one who has only the root. @returns the version */
-async function readAll(store: Store, root: string, channel = "stable"): Promise<string> {
-  const reader = new SignedStore(store, new TrustedReader(store, Buffer.from(root)));
-  const { manifest, prefix } = await resolveImage(reader, `debian-12:${channel}`, { arch });
-  const plain = await collect(readShard(reader, `${prefix}image.tar.zst`, manifest, 1));
-  expect(plain.equals(images.get(manifest.version)?.shards[1] ?? Buffer.of())).toBe(true);
-  return manifest.version;
-}
 
 /** Former metadata is none. */
 async function problemsOf(store: Store, root: string): Promise<string[]> {
@@ -104,7 +69,7 @@ describe.each(faults)("%s at any change", (kind, ruleAt) => {
       let moment = 0;
       const seen = new Set<string>();
       for (; !finished; moment += 2) {
-        const { store, faultyMirror, mirror, root, proxy } = await openMirrorOfTwo();
+        const { store, faultyMirror, mirror, root, proxy } = await openMirrorOfTwo(s3);
         proxy.rule = ruleAt(moment);
         const before = proxy.asked.length;
         const outcome = await work(faultyMirror).then(
@@ -136,7 +101,7 @@ const lagging: Rule = ({ action }) =>
 
 describe("a list that lags behind", () => {
   test("a sync to it copies what is there once more, and loses nothing", async () => {
-    const { store, root } = await openMirrorOfTwo();
+    const { store, root } = await openMirrorOfTwo(s3);
     const { store: target, faulty, proxy } = await s3.open();
     for (const rule of [() => undefined, lagging]) {
       proxy.rule = rule;
@@ -148,7 +113,7 @@ describe("a list that lags behind", () => {
   });
 
   test("a sync from it that deletes removes nothing that is listed", async () => {
-    const { store, faulty, root, proxy } = await openMirrorOfTwo();
+    const { store, faulty, root, proxy } = await openMirrorOfTwo(s3);
     const { store: target } = await s3.open();
     await sync(store, target, { emit, retryDelayMs: 1 });
     proxy.rule = lagging;
@@ -159,7 +124,7 @@ describe("a list that lags behind", () => {
   });
 
   test("a prune removes what it sees, and the next one the rest", async () => {
-    const { store, root, mirror, faultyMirror, proxy } = await openMirrorOfTwo();
+    const { store, root, mirror, faultyMirror, proxy } = await openMirrorOfTwo(s3);
     await promote(mirror, "debian-12:candidate", { arch });
     proxy.rule = lagging;
     await prune(faultyMirror, { keep: 1, graceMs: 0, emit });
@@ -173,14 +138,14 @@ describe("a list that lags behind", () => {
 
 describe("verify", () => {
   test("tells what came wrong on its way from what is damaged: 500 is worth another try", async () => {
-    const { faulty, root, proxy } = await openMirrorOfTwo();
+    const { faulty, root, proxy } = await openMirrorOfTwo(s3);
     proxy.rule = ({ path, action }) =>
       path.endsWith(".zst") && action === "GetObject" ? { answer: { status: 500 } } : undefined;
     await expect(verify(faulty, { root, emit })).rejects.toMatchObject({ code: "store-unreachable", exitCode: 5 });
   });
 
   test("finds other content, and a body that is cut is read again", async () => {
-    const { faulty, root, proxy } = await openMirrorOfTwo();
+    const { faulty, root, proxy } = await openMirrorOfTwo(s3);
     const key = `/${versions[0]}/image.tar.zst`;
     let cuts = 2;
     proxy.rule = ({ path, action }) => {

@@ -7,8 +7,10 @@ import { readShard } from "../../../mirror/frames.ts";
 import { publish } from "../../../mirror/publish.ts";
 import { resolveImage } from "../../../mirror/resolve.ts";
 import type { Store } from "../../../mirror/store.ts";
+import { sync } from "../../../mirror/sync/sync.ts";
 import { collect, gather } from "../gather.ts";
 import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
+import { putMirror, readEverything } from "../sync/unsigned-mirror.ts";
 import { newMirror } from "../trust/new-mirror.ts";
 
 const emit = () => undefined;
@@ -73,6 +75,27 @@ test("full at any page of a publish: readers have whole versions, no partial fil
     expect(await readAll(mirror)).toBe("20261123.0");
   }
   expect(seen).toEqual(new Set(["20261122.0", "20261123.0"]));
+});
+
+test("full in the middle of a sync: readers have what they had, no partial file is left, and a rerun goes on", async () => {
+  await using directory = await temporaryDirectory();
+  const from = new DirectoryStore(directory.path);
+  await putMirror(from, 1, { images: [former] });
+  await using small = await openSmall(1000);
+  const { store, path } = small;
+  await sync(from, store, { emit });
+  await putMirror(from, 2, { images: [former, next] });
+  const used = await usedPages(path);
+  const full = { code: "store-full", exitCode: 3, hint: expect.stringContaining("then run it again") };
+  for (const free of [1, 3, 8]) {
+    await small.resize(used + free);
+    await expect(sync(from, store, { emit })).rejects.toMatchObject(full);
+    expect(await readEverything(store)).toBe(1);
+    expect((await readdir(join(path, ".metalcast"))).filter((name) => name !== "lock")).toEqual([]);
+  }
+  await small.resize(1000);
+  await sync(from, store, { emit });
+  expect(await readEverything(store)).toBe(2);
 });
 
 async function usedPages(path: string): Promise<number> {

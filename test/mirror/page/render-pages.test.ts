@@ -50,12 +50,19 @@ test("an image's page tells all that its manifest does", () => {
     "none needed",
     "by the vendor&#39;s signature, made with the key DF9B9C49EAA9298432589D76DA87E80D6294BE9B",
     "sha512:",
-    "Qualified on Dell PowerEdge R650 (UEFI)",
+    ">Qualification</p>",
+    "ASRockRack X570D4U",
+    "did not pass",
+    '<span>Dell Inc. PowerEdge R650</span><span class="tags"><span class="stable">passed</span></span>',
+    "full · <time",
+    "25 November 2026</time>",
     "packer 1.6.6",
     "1.2 GiB unpacked",
   ]) {
     expect(page).toContain(text);
   }
+  const report = sampleContents().images[0]?.versions[1]?.qualified?.[1]?.reportSha256;
+  expect(page).toContain(`href="20261123.0/qualified-${report}.json">report</a>`);
   for (const file of ["image.tar.zst", "manifest.json", "sbom.cdx.json", "SHA256SUMS"]) {
     expect(page).toContain(`href="20261123.0/${file}"`);
   }
@@ -182,7 +189,7 @@ function withText(text: string): MirrorContents {
     channels,
     versions: image.versions.map((contents) => ({
       ...contents,
-      qualifiedOn: [text],
+      qualified: contents.qualified?.map((entry) => ({ ...entry, hardware: text, profile: text, at: text })) ?? [],
       manifestSha256: text,
       manifest: replaceTexts(contents.manifest, text),
     })),

@@ -1,5 +1,6 @@
 import type { Manifest } from "../../../mirror/manifest.ts";
 import type { ImageContents, MirrorContents } from "../../../mirror/page/contents.ts";
+import type { QualifiedEntry } from "../../../mirror/qualification/entries.ts";
 import { makeSampleImage, sha256 } from "../sample-image.ts";
 
 const MiB = 2 ** 20;
@@ -97,11 +98,23 @@ function sampleContent(system: System): ImageContents {
   const versions = ["20261130.0", "20261123.0", "20261109.1"].map((version, index) => {
     const manifest = sampleManifest(system, version);
     const manifestSha256 = sha256(Buffer.from(JSON.stringify(manifest)));
-    const qualifiedOn = index === 1 ? { qualifiedOn: ["Dell PowerEdge R650 (UEFI)", "ASRockRack X570D4U (BIOS)"] } : {};
-    return { version, manifest, manifestSha256, ...qualifiedOn };
+    return { version, manifest, manifestSha256, ...(index === 1 && { qualified: sampleQualified() }) };
   });
   const { name, arch = "amd64" } = system;
   return { name, arch, channels: { stable: "20261123.0", candidate: "20261130.0" }, versions };
+}
+
+function sampleQualified(): QualifiedEntry[] {
+  const reports = [
+    { hardware: "ASRockRack X570D4U", profile: "quick", outcome: "failed", at: "2026-11-24T09:30:00Z" },
+    { hardware: "Dell Inc. PowerEdge R650", profile: "full", outcome: "passed", at: "2026-11-25T17:02:11Z" },
+  ] as const;
+  return reports.map((report) => ({
+    ...report,
+    profileSha256: sha256(Buffer.from(report.profile)),
+    reportSha256: sha256(Buffer.from(report.hardware)),
+    reportBytes: 40_000,
+  }));
 }
 
 function sampleManifest(system: System, version: string): Manifest {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Frame } from "../../../mirror/manifest.ts";
 import type { Store } from "../../../mirror/store.ts";
-import { planPieces } from "../../../mirror/sync/reuse-frames.ts";
+import { countReused, type Piece, planPieces, skipBytes } from "../../../mirror/sync/reuse-frames.ts";
 import { sync } from "../../../mirror/sync/sync.ts";
 import { changedStore } from "../changed-store.ts";
 import { collect } from "../gather.ts";
@@ -116,7 +116,7 @@ test("where the target's manifest is of no use, it is done without", async () =>
   expect(Object.keys(await contents(to))).toContain(archiveOf(next));
 });
 
-test("whatever two versions have in common, the pieces make up the new one", () => {
+test("whatever two versions have in common, the pieces make up the new one, and what is left of it", () => {
   const content = fc.constantFrom("a", "bb", "ccc", "dddd", "eeeee");
   const layOut = (parts: string[]) => {
     let offset = 0;
@@ -126,13 +126,14 @@ test("whatever two versions have in common, the pieces make up the new one", () 
     });
   };
   fc.assert(
-    fc.property(fc.array(content, { minLength: 1 }), fc.array(content), (next, base) => {
+    fc.property(fc.array(content, { minLength: 1 }), fc.array(content), fc.nat(60), (next, base, begun) => {
       const pieces = planPieces(layOut(next), layOut(base));
-      const text = pieces.map(({ reused, start, end }) => (reused ? base : next).join("").slice(start, end)).join("");
-      expect(text).toBe(next.join(""));
-      const reusedBytes = pieces.reduce((sum, { reused, start, end }) => sum + (reused ? end - start : 0), 0);
+      const assemble = (all: Piece[]) =>
+        all.map(({ reused, start, end }) => (reused ? base : next).join("").slice(start, end)).join("");
+      expect(assemble(pieces)).toBe(next.join(""));
+      expect(assemble(skipBytes(pieces, begun))).toBe(next.join("").slice(begun));
       const common = next.filter((part) => base.includes(part)).join("").length;
-      expect(reusedBytes).toBe(common);
+      expect(countReused(pieces)).toBe(common);
     }),
   );
 });
