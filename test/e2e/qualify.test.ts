@@ -12,8 +12,10 @@ import { twoDisks } from "./stage.ts";
  */
 const hostPrograms = ["fio", "iperf3", "ping", "stress-ng"];
 const libraries = "/mnt/host/lib/x86_64-linux-gnu";
+/** fio's Ceph has a folder of its own. */
+const libraryPath = `${libraries}:${libraries}/ceph`;
 const script = (program: string) =>
-  `#!/bin/sh\nexec ${libraries}/ld-linux-x86-64.so.2 --library-path ${libraries} /mnt/host/bin/${program} "$@"\n`;
+  `#!/bin/sh\nexec ${libraries}/ld-linux-x86-64.so.2 --library-path ${libraryPath} /mnt/host/bin/${program} "$@"\n`;
 
 const image = { formatVersion: 1, name: "debian-12", version: "20261123.0", manifestSha256: "a".repeat(64) };
 const answers = new Map<string, string>();
