@@ -145,7 +145,8 @@ describe("verify", () => {
     const { faulty, root, proxy } = await openMirrorOfTwo(s3);
     proxy.rule = ({ path, action }) =>
       path.endsWith(".zst") && action === "GetObject" ? { answer: { status: 500 } } : undefined;
-    await expect(verify(faulty, { root, emit })).rejects.toMatchObject({ code: "store-unreachable", exitCode: 5 });
+    const verifying = verify(faulty, { root, emit, retryDelayMs: 1 });
+    await expect(verifying).rejects.toMatchObject({ code: "store-unreachable", exitCode: 5 });
   });
 
   test("finds other content, and a body that is cut is read again", async () => {
