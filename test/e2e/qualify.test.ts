@@ -35,7 +35,7 @@ beforeAll(async () => {
         ...Object.fromEntries(hostPrograms.map((program) => [`/usr/local/bin/${program}`, script(program)])),
       },
       shares: { "/mnt/host": "/usr" },
-      timeoutMs: 25 * 60_000,
+      timeoutMs: 35 * 60_000,
     });
     if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
     for (const line of lines) {
