@@ -12,8 +12,10 @@ export default defineConfig({
           name: "unit",
           include: ["test/**/*.test.ts"],
           exclude: ["test/e2e/**"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          // All processors: by itself vitest leaves one free.
+          maxWorkers: "100%",
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
       { test: { name: "lab", include: ["test/e2e/*.test.ts"], ...booting } },
