@@ -35,7 +35,7 @@ export interface StoreLockOptions {
 /**
  * Works while nobody else holds a lock: an object says who does, and until when. It is renewed as long as the work goes
  * on, and taken over once it has expired. Clocks may differ by less than it lasts.
- * @param store keeps conditions of writes, or comes close to it (unconditional-lock.ts)
+ * @param store keeps conditions of writes, or comes close to it (guarded-write.ts)
  * @param work its signal ends it, also when the lock is lost
  * @throws Failure `ifHeld`, `ifLost`; what work and the store throw
  */

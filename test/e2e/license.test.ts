@@ -1,34 +1,15 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFile } from "node:fs/promises";
 import { beforeAll, expect, test } from "vitest";
-import { bundle } from "../lab/bundle.ts";
-import { createServer } from "../lab/server.ts";
-import { twoDisks } from "./stage.ts";
+import { runOnDisks } from "./run-on-disks.ts";
 
 /** The steps of a license in the rescue system of a server, by a stand-in for subscription-manager. */
 let transcript: string[];
 
 beforeAll(async () => {
-  const directory = await mkdtemp(join(tmpdir(), "lab-"));
-  try {
-    const place = `${directory}/server`;
-    await using server = await createServer({ name: "server", directory: place, disks: twoDisks, memoryMiB: 1024 });
-    const program = new URL("./make-license.ts", import.meta.url).pathname;
-    const standIn = new URL("../installer/license/subscription-manager.py", import.meta.url);
-    const { lines, exitCode } = await server.runRescue({
-      command: ["/usr/bin/node", "/root/job/program.mjs"],
-      files: {
-        "/root/job/program.mjs": await bundle({ entryPoints: [program] }),
-        "/root/job/subscription-manager.py": await readFile(standIn, "utf8"),
-      },
-      timeoutMs: 25 * 60_000,
-    });
-    expect(exitCode, lines.join("\n")).toBe(0);
-    transcript = lines;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  const standIn = new URL("../installer/license/subscription-manager.py", import.meta.url);
+  transcript = await runOnDisks(new URL("./make-license.ts", import.meta.url), {
+    files: { "/root/job/subscription-manager.py": await readFile(standIn, "utf8") },
+  });
 });
 
 test.each([

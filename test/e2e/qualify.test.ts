@@ -1,10 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { bundle } from "../lab/bundle.ts";
-import { createServer } from "../lab/server.ts";
-import { twoDisks } from "./stage.ts";
+import { runOnDisks } from "./run-on-disks.ts";
 
 /**
  * `metalcast qualify` on real disks, arrays and network cards. The rescue system has no programs for loads: the host's
@@ -21,29 +16,14 @@ const image = { formatVersion: 1, name: "debian-12", version: "20261123.0", mani
 const answers = new Map<string, string>();
 
 beforeAll(async () => {
-  const directory = await mkdtemp(join(tmpdir(), "lab-"));
-  try {
-    const place = `${directory}/server`;
-    await using server = await createServer({ name: "server", directory: place, disks: twoDisks, memoryMiB: 1024 });
-    const { lines, exitCode } = await server.runRescue({
-      command: ["/usr/bin/node", "/root/job/program.mjs"],
-      files: {
-        "/root/job/program.mjs": await bundle({
-          entryPoints: [new URL("./make-qualify.ts", import.meta.url).pathname],
-        }),
-        "/etc/metalcast/image.json": JSON.stringify(image),
-        ...Object.fromEntries(hostPrograms.map((program) => [`/usr/local/bin/${program}`, script(program)])),
-      },
-      shares: { "/mnt/host": "/usr" },
-      timeoutMs: 35 * 60_000,
-    });
-    if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
-    for (const line of lines) {
-      const [, what = "", found = ""] = /^([^:]+): (.*)$/.exec(line) ?? [];
-      answers.set(what, found);
-    }
-  } finally {
-    await rm(directory, { recursive: true, force: true });
+  const programs = hostPrograms.map((program) => [`/usr/local/bin/${program}`, script(program)]);
+  const lines = await runOnDisks(new URL("./make-qualify.ts", import.meta.url), {
+    files: { "/etc/metalcast/image.json": JSON.stringify(image), ...Object.fromEntries(programs) },
+    shares: { "/mnt/host": "/usr" },
+  });
+  for (const line of lines) {
+    const [, what = "", found = ""] = /^([^:]+): (.*)$/.exec(line) ?? [];
+    answers.set(what, found);
   }
 });
 

@@ -8,18 +8,23 @@ import { twoDisks } from "./stage.ts";
 /**
  * Runs a program of ours in the rescue system of a server with two blank disks.
  * @param program a TypeScript file, with all that it imports
+ * @param more files and shares that the rescue system has besides
  * @returns what it says, by lines
  * @throws Error with that, where it does not end well
  */
-export async function runOnDisks(program: URL): Promise<string[]> {
+export async function runOnDisks(
+  program: URL,
+  { files = {}, shares = {} }: { files?: Record<string, string>; shares?: Record<string, string> } = {},
+): Promise<string[]> {
   const directory = await mkdtemp(join(tmpdir(), "lab-"));
   try {
     const place = `${directory}/server`;
     await using server = await createServer({ name: "server", directory: place, disks: twoDisks, memoryMiB: 1024 });
     const { lines, exitCode } = await server.runRescue({
       command: ["/usr/bin/node", "/root/job/program.mjs"],
-      files: { "/root/job/program.mjs": await bundle({ entryPoints: [program.pathname] }) },
-      timeoutMs: 25 * 60_000,
+      files: { ...files, "/root/job/program.mjs": await bundle({ entryPoints: [program.pathname] }) },
+      shares,
+      timeoutMs: 35 * 60_000,
     });
     if (exitCode !== 0) throw new Error(`the program ended with ${exitCode}:\n${lines.join("\n")}`);
     return lines;

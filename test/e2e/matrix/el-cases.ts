@@ -44,7 +44,7 @@ export const elCases: readonly ElCase[] = [
   },
   {
     ...{ version: "8.10", title: "kernelopts, LVM on RAID1, its initramfs built on the server", image: "almalinux-8" },
-    // Under UEFI Debian's GRUB 2.14 loses the end of the kernel's line, and says "out of memory": no initramfs is loaded.
+    // Under UEFI Debian's GRUB 2.14 says "out of memory" after the kernel's line, and loads no initramfs.
     ...{ storage: { preset: "raid1", lvm: true }, firmware: ["bios"], initramfs: "rebuild" },
     storageArguments: / rd\.lvm\.lv=system\/root rd\.md\.uuid=\S+ rd\.retry=45 /,
     ...{ arrays: 1, root: /^\/dev\/mapper\/system-root ext4$/m },
