@@ -42,8 +42,11 @@ function openS3(url: URL, { s3, onWarning }: StoreOptions): Store {
   if (path) checkKey(path);
   return new DeferredStore(`s3://${url.host}${path && `/${path}`}`, async () => {
     // The SDK takes nearly as long to load as all the rest together, and 16 MB.
-    const { S3Store } = await import("./s3-store.ts");
-    const options = { ...s3, ...(onWarning && { onWarning }) };
+    const [{ S3Store }, { readS3Environment }] = await Promise.all([
+      import("./s3-store.ts"),
+      import("./s3-environment.ts"),
+    ]);
+    const options = { ...(await readS3Environment()), ...s3, ...(onWarning && { onWarning }) };
     return new S3Store({ bucket: url.host, prefix: path && `${path}/` }, options);
   });
 }

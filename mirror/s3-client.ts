@@ -13,7 +13,8 @@ export function actionOf(error: Error): string | undefined {
  * A client of any server that speaks S3. It goes on with new credentials, where its source has any, when the server
  * says that those it had have expired; the clock's difference to the server's it corrects by itself.
  */
-export function makeS3Client(endpoint: string | undefined, options: S3Options): S3Client {
+export function makeS3Client(options: S3Options): S3Client {
+  const { endpoint } = options;
   const client = new S3Client({
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(options.credentials === undefined ? {} : { credentials: options.credentials }),

@@ -39,7 +39,7 @@ interface S3Credentials {
 }
 
 export interface S3Options {
-  /** Default: AWS_ENDPOINT_URL_S3, then AWS_ENDPOINT_URL, then AWS itself. */
+  /** `https://s3.example.net`. Default: AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL, AWS's configuration file, AWS itself. */
   endpoint?: string;
   /** Default: the AWS chain (AWS_REGION, profile), then us-east-1. */
   region?: string;
@@ -48,7 +48,10 @@ export interface S3Options {
    * what it gave expires, and when the server says that it has.
    */
   credentials?: S3Credentials | (() => Promise<S3Credentials>);
-  /** Default: path style where there is an endpoint, virtual-host style at AWS. */
+  /**
+   * Buckets are in the path of URLs, not in their host. Default: `addressing_style` in AWS's configuration file; where
+   * there is none, or it says `auto`, path style where there is an endpoint, virtual-host style at AWS.
+   */
   pathStyle?: boolean;
   /**
    * Nothing coming for so long, or next to nothing, breaks a connection off, so that it can be tried again. Default: a
@@ -85,16 +88,16 @@ export class S3Store implements Store {
 
   /**
    * @param location the bucket, and the prefix of all keys: "" or a path that ends in a slash
+   * @param options  with the server that `readS3Environment` tells of, if any
    * @param client shared with another store of the same options
    */
   constructor({ bucket, prefix }: { bucket: string; prefix: string }, options: S3Options = {}, client?: S3Client) {
     this.url = `s3://${bucket}${prefix && `/${prefix.slice(0, -1)}`}`;
     this.#bucket = bucket;
     this.#prefix = prefix;
-    const endpoint = options.endpoint ?? process.env.AWS_ENDPOINT_URL_S3 ?? process.env.AWS_ENDPOINT_URL;
-    this.#endpoint = endpoint ?? "AWS S3";
+    this.#endpoint = options.endpoint ?? "AWS S3";
     this.#options = options;
-    this.#client = client ?? makeS3Client(endpoint, options);
+    this.#client = client ?? makeS3Client(options);
   }
 
   async stat(key: string, signal?: AbortSignal): Promise<StoredObject | undefined> {

@@ -1,3 +1,6 @@
+/** The domain below which the gateway's buckets are hosts, which no resolver knows. */
+export const cephDomain = "s3.test";
+
 /** A Ceph of one monitor and one storage daemon, without authentication between them, tuned to be up in two seconds. */
 export function cephConfiguration(ceph: {
   root: string;
@@ -40,6 +43,7 @@ osd_pool_default_min_size = 1
 osd_pool_default_pg_num = 4
 osd_pool_default_pg_autoscale_mode = off
 rgw_data = ${directory}/gateway
+rgw_dns_name = ${cephDomain}
 rgw_rados_pool_pg_num_min = 4
 rgw_override_bucket_index_max_shards = 1
 rgw_gc_obj_min_wait = 5
