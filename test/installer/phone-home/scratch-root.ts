@@ -68,6 +68,7 @@ export async function makeScratchRoot(phoneHome: PhoneHome): Promise<ScratchRoot
   const { stdout } = await run("ssh-keygen", ["-lf", key], { doing: "reading a fingerprint" });
 
   await write("/usr/local/bin/systemctl", systemctl, 0o755);
+  await write("/run/systemctl-calls", "");
   await write("/run/cloud-final", "Job=\nActiveState=active\n");
   await write("/run/cloud-init/result.json", '{\n "v1": {\n  "datasource": "x",\n  "errors": []\n }\n}\n');
   for (const file of phoneHomeFiles(phoneHome)) {
@@ -86,7 +87,7 @@ export async function makeScratchRoot(phoneHome: PhoneHome): Promise<ScratchRoot
       // overlayfs takes a device of this number for "not there": Documentation/filesystems/overlayfs.rst, "whiteouts".
       await run("mknod", [path(inside), "c", "0", "0"], { doing: "hiding a program" });
     },
-    systemctlCalls: async () => (await readFile(path("/run/systemctl-calls"), "utf8")).trim().split("\n"),
+    systemctlCalls: async () => (await readFile(path("/run/systemctl-calls"), "utf8")).split("\n").slice(0, -1),
     fingerprint: stdout.split(" ")[1] ?? "",
     async start(hostname = "web-1") {
       const fence = ["--mount", "--propagation", "private", "--pid", "--fork", "--kill-child", "--uts"];
