@@ -75,6 +75,7 @@ async function translate(settings: NightlySettings, file: string, emit: Emit) {
     ...(logs !== undefined && { logs }),
     ...(parallel !== undefined && { parallel }),
     ...(keep !== undefined && { keep }),
+    ...(settings.requireQualified && { requireQualified: settings.requireQualified }),
     ...(settings.maxAge !== undefined && { maxAgeMs: settings.maxAge }),
     ...(settings.buildTimeout !== undefined && { buildTimeoutMs: settings.buildTimeout }),
     ...(settings.grace !== undefined && { graceMs: settings.grace }),

@@ -39,6 +39,8 @@ export interface NightlyOptions extends Partial<Limits> {
   bootTest?: BootTest | undefined;
   /** `untested`: without a boot test, what was built becomes `stable` at once. Default: it stays in `candidate`. */
   promote?: "tested" | "untested";
+  /** Servers on which a version has to have passed before `stable` names it: see PromoteOptions. Default: none. */
+  requireQualified?: readonly string[];
   /** Newest versions of each image that stay, besides those that a channel names. Default: 5. */
   keep?: number;
   /** How long a version's files stay after it left the list. Default: 2 days. */
@@ -92,6 +94,7 @@ async function runNight(options: NightlyOptions, work: string, parallel: number)
     dryRun: options.dryRun ?? false,
     bootTest: options.bootTest,
     promote: options.promote ?? "tested",
+    requireQualified: options.requireQualified ?? [],
     keep: options.keep ?? 5,
     graceMs: options.graceMs ?? 2 * 86_400_000,
     inCheck: createLimiter(4),

@@ -43,6 +43,7 @@ export interface Night {
   dryRun: boolean;
   bootTest: BootTest | undefined;
   promote: "tested" | "untested";
+  requireQualified: readonly string[];
   keep: number;
   graceMs: number;
   inCheck: Limiter;
@@ -53,5 +54,5 @@ export interface Night {
   signal: AbortSignal;
 }
 
-/** Where versions wait for their boot test. */
+/** Where versions wait for their boot test, and for their qualification. */
 export const candidateChannel = "candidate";

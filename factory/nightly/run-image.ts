@@ -5,6 +5,7 @@ import { asFailure, Failure } from "../../common/failure.ts";
 import { promote } from "../../mirror/promote.ts";
 import { prune } from "../../mirror/prune.ts";
 import { publish } from "../../mirror/publish.ts";
+import { listUnqualified } from "../../mirror/qualification/expect-qualified.ts";
 import { compareVersions, defaultChannel, formatReference } from "../../mirror/reference.ts";
 import { type CheckedImage, checkImage } from "./check-image.ts";
 import { ImageLog } from "./image-log.ts";
@@ -58,7 +59,7 @@ async function spendNight(night: Night, subject: NightlyImage, progress: Progres
     night.signal.throwIfAborted();
     return reportStep(emit, { step: "check", title: "Look for changes" }, () => checkImage(night, subject));
   });
-  const { latest, stable, rolledBack, reasons, due } = checked;
+  const { latest, stable, reasons, due } = checked;
   Object.assign(progress, { reasons, ...(latest && { version: latest }), ...(stable && { stable }) });
   note(emit, `${due ? "to be built" : "not built"}: ${reasons.map(({ text }) => text).join(", ")}`);
   if (due) progress.outcome = "due";
@@ -71,7 +72,7 @@ async function spendNight(night: Night, subject: NightlyImage, progress: Progres
     });
     progress.outcome = "built";
   }
-  await promoteBooted(night, progress, { rolledBack, emit });
+  await promoteTested(night, progress, { checked, emit });
   await pruneOld(night, progress, emit);
 }
 
@@ -136,12 +137,13 @@ async function inTime<Result>(
 }
 
 /** Also a version of an earlier night that has not been promoted yet, whatever the reason was then. */
-async function promoteBooted(
+async function promoteTested(
   night: Night,
   progress: Progress,
-  { rolledBack, emit }: Pick<CheckedImage, "rolledBack"> & { emit: Emit },
+  { checked, emit }: { checked: CheckedImage; emit: Emit },
 ): Promise<void> {
-  const { store, bootTest, inBootTest, signal } = night;
+  const { store, bootTest, inBootTest, requireQualified, signal } = night;
+  const { channels, rolledBack } = checked;
   const { name, arch, version, stable } = progress;
   if (version === undefined || (stable !== undefined && compareVersions(stable, version) >= 0)) return;
   const reference = formatReference({ name, version });
@@ -149,6 +151,14 @@ async function promoteBooted(
   if (rolledBack !== undefined && compareVersions(rolledBack, version) >= 0) {
     note(emit, `${reference} is not promoted: ${defaultChannel} was rolled back from ${rolledBack}`);
     return;
+  }
+  const unqualified = listUnqualified(channels, version, requireQualified);
+  const stays = unqualified.length > 0;
+  if (stays) {
+    progress.unqualified = unqualified;
+    note(emit, `${reference} stays in ${candidateChannel}: not qualified on ${unqualified.join(", ")}`);
+    // It is booted when it is new, and once more when it can be promoted.
+    if (progress.outcome !== "built") return;
   }
   if (bootTest) {
     progress.stage = "boot-test";
@@ -167,9 +177,10 @@ async function promoteBooted(
     note(emit, `${reference} stays in ${candidateChannel}: no boot test is set up`);
     return;
   }
+  if (stays) return;
   progress.stage = "promote";
   await reportStep(emit, { step: "promote", title: `Let ${name}:${defaultChannel} name ${version}` }, () =>
-    promote(store, reference, { arch, signal }),
+    promote(store, reference, { arch, requireQualified, signal }),
   );
   progress.stable = version;
 }

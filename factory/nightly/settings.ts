@@ -5,6 +5,7 @@ import { z } from "zod";
 import { Failure } from "../../common/failure.ts";
 import { parseDuration, parseSize } from "../../common/units.ts";
 import { imageNameSchema } from "../../mirror/manifest.ts";
+import { hardwareLimit } from "../../mirror/qualification/entries.ts";
 import { checksumSchema } from "../checksum.ts";
 import { customizeChoiceSchema } from "../customize-way.ts";
 import { imageFormatSchema } from "../image-format.ts";
@@ -68,6 +69,7 @@ const settingsSchema = z
     buildTimeout: measure(parseDuration).optional(),
     bootTest: bootTestSchema.optional(),
     promote: z.enum(["tested", "untested"]).default("tested"),
+    requireQualified: z.array(z.string().min(1).max(hardwareLimit)).optional(),
     keep: z.int().min(1).optional(),
     grace: measure(parseDuration).optional(),
   })

@@ -19,6 +19,8 @@ export interface ImageReport {
   stable?: string;
   /** `missing`: none is set up, so that the version stays in `candidate`. */
   bootTest: "passed" | "failed" | "missing" | "not-run";
+  /** Servers on which the version has yet to pass before `stable` names it, in words. */
+  unqualified?: readonly string[];
   pruned: { versions: number; freedBytes: number };
   failure?: { stage: Stage; code: string; message: string; hint?: string };
   /** The file with all that was said. */
@@ -60,8 +62,8 @@ export function describeSummary({ images, durationMs, store, outcome }: NightlyS
   return [table, ...failures, `${store}: ${outcome} in ${formatDuration(durationMs)}${freed}`].join("\n");
 }
 
-function tell({ outcome, failure, bootTest }: ImageReport): string {
+function tell({ outcome, failure, bootTest, unqualified }: ImageReport): string {
   if (failure && outcome === "failed") return `failed: ${failure.stage}`;
-  if (bootTest === "passed") return `${outcome}, booted`;
-  return bootTest === "missing" ? `${outcome}, not boot-tested` : outcome;
+  const tested = { passed: ["booted"], missing: ["not boot-tested"], failed: [], "not-run": [] }[bootTest];
+  return [outcome, ...tested, ...(unqualified ? ["not qualified"] : [])].join(", ");
 }

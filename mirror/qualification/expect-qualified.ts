@@ -3,20 +3,32 @@ import type { Channels } from "../channel.ts";
 import { newestQualified, type QualifiedEntry, qualifiedOf } from "./entries.ts";
 
 /**
- * That a version has passed on all of these: of each, there is a report, and the newest one of every profile says so.
- * @param doing for the message: "promoting debian-12@20261123.0 to stable"
- * @throws Failure `not-qualified` (refused)
+ * On which of these a version has not passed, in words. It has passed where there is a report, and the newest one of
+ * every profile says so.
  */
-export function expectQualified(channels: Channels, version: string, hardware: readonly string[], doing: string): void {
-  if (hardware.length === 0) return;
-  const entries = newestQualified(qualifiedOf(channels, version));
-  const lacking = hardware.flatMap((wanted) => {
+export function listUnqualified(
+  channels: Channels | undefined,
+  version: string,
+  hardware: readonly string[],
+): string[] {
+  const entries = channels ? newestQualified(qualifiedOf(channels, version)) : [];
+  return hardware.flatMap((wanted) => {
     const found = entries.filter((entry) => entry.hardware === wanted);
     const failed = found.filter(({ outcome }) => outcome === "failed");
     if (found.length > 0 && failed.length === 0) return [];
     return [found.length === 0 ? `${wanted} (no report)` : failed.map(describe).join(", ")];
   });
+}
+
+/**
+ * That a version has passed on all of these.
+ * @param doing for the message: "promoting debian-12@20261123.0 to stable"
+ * @throws Failure `not-qualified` (refused)
+ */
+export function expectQualified(channels: Channels, version: string, hardware: readonly string[], doing: string): void {
+  const lacking = listUnqualified(channels, version, hardware);
   if (lacking.length === 0) return;
+  const entries = newestQualified(qualifiedOf(channels, version));
   const passed = entries.filter(({ outcome }) => outcome === "passed").map(describe);
   throw new Failure({
     code: "not-qualified",

@@ -35,7 +35,8 @@ test("paths are relative to the file; sizes and durations have units", () => {
     maxAge: 7d
     buildTimeout: 90 min
     grace: 36h
-    bootTest: { command: [./boot, --fast], timeout: 45 min, environment: [AWS_PROFILE] }`);
+    bootTest: { command: [./boot, --fast], timeout: 45 min, environment: [AWS_PROFILE] }
+    requireQualified: [Dell Inc. PowerEdge R640]`);
   expect(settings).toMatchObject({
     images: [
       { name: "debian-12" },
@@ -50,6 +51,7 @@ test("paths are relative to the file; sizes and durations have units", () => {
     buildTimeout: 90 * 60_000,
     grace: 36 * 3_600_000,
     bootTest: { command: ["./boot", "--fast"], timeout: 45 * 60_000, environment: ["AWS_PROFILE"] },
+    requireQualified: ["Dell Inc. PowerEdge R640"],
   });
 });
 

@@ -10,10 +10,12 @@ import { type NightlyOptions, nightly } from "../../factory/nightly.ts";
 import { listImages } from "../../mirror/list-images.ts";
 import { openStore } from "../../mirror/open-store.ts";
 import { promote } from "../../mirror/promote.ts";
+import { keepReport } from "../../mirror/qualification/keep-report.ts";
 import { retire } from "../../mirror/retire.ts";
 import { rollback } from "../../mirror/rollback.ts";
 import type { Store } from "../../mirror/store.ts";
 import { gather } from "../mirror/gather.ts";
+import { installedFrom, r640, sampleReport, toBytes } from "../mirror/qualification/sample-report.ts";
 import { temporaryDirectory } from "../mirror/sample-image.ts";
 import { nightlyImage, pretendToBuild } from "./nightly-image.ts";
 
@@ -221,6 +223,56 @@ describe("without a boot test", () => {
     const summary = await spend({ ...untested, promote: "untested" });
     expect(await channelsOf("debian-12")).toEqual({ candidate: "20261124.0", stable: "20261124.0" });
     expect(summary.images).toMatchObject([{ bootTest: "not-run", stable: "20261124.0" }]);
+  });
+});
+
+describe("what has to be qualified", () => {
+  const images = [debian];
+  const requireQualified = [r640];
+  let boots: number;
+  const bootTest = async () => {
+    boots += 1;
+  };
+  const tomorrow = () => {
+    clock = new Date(clock.getTime() + 24 * hour);
+    return spend({ images, requireQualified, bootTest });
+  };
+  const keep = async (outcome: "passed" | "failed") => {
+    const report = sampleReport(await installedFrom(store, "debian-12:candidate"), { outcome });
+    await keepReport(store, "debian-12:candidate", toBytes(report), { arch: "amd64", now: clock });
+  };
+  beforeEach(async () => {
+    boots = 0;
+    clock = new Date("2026-12-01T03:00:00Z");
+    const summary = await spend({ images, requireQualified, bootTest });
+    expect(summary).toMatchObject({
+      outcome: "ok",
+      images: [{ bootTest: "passed", unqualified: [`${r640} (no report)`] }],
+    });
+    expect(describeSummary(summary)).toContain("built, booted, not qualified");
+    expect(boots).toBe(1);
+  });
+
+  test("waits as a candidate, and is not booted again and again", async () => {
+    const { images } = await tomorrow();
+    expect(images).toMatchObject([{ outcome: "skipped", bootTest: "not-run", unqualified: [expect.any(String)] }]);
+    expect(boots).toBe(1);
+    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261201.0" });
+  });
+
+  test("is booted once more and promoted when it has passed", async () => {
+    await keep("passed");
+    const { images } = await tomorrow();
+    expect(images).toMatchObject([{ outcome: "skipped", bootTest: "passed", stable: "20261201.0" }]);
+    expect(images[0]).not.toHaveProperty("unqualified");
+    expect(boots).toBe(2);
+    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261201.0", stable: "20261201.0" });
+  });
+
+  test("stays a candidate when it has failed", async () => {
+    await keep("failed");
+    expect((await tomorrow()).images).toMatchObject([{ unqualified: [expect.stringContaining("failed 2026-11-30")] }]);
+    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261201.0" });
   });
 });
 
