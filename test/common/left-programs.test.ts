@@ -50,7 +50,7 @@ async function find(command: string): Promise<number[]> {
 test("a daemon stays as long as its starter runs", async () => {
   const daemon = "sleep 6001";
   const { child } = await start("sh", "-c", `setsid --fork ${daemon}; exec sleep 600`);
-  await expect.poll(() => find(daemon)).toHaveLength(1);
+  await expect.poll(() => find(daemon), { timeout: 30_000 }).toHaveLength(1);
   await endLeftPrograms("testing");
   expect(await find(daemon)).toHaveLength(1);
   child.kill("SIGKILL");
@@ -69,7 +69,7 @@ test("a starter's number that was given to somebody else does not keep its progr
 test("what belongs to another process namespace stays", async () => {
   const inside = ["env", "METALCAST_STARTER=1:1", "sleep", "6002"];
   const container = execa("unshare", ["--pid", "--fork", "--kill-child", ...inside], { reject: false });
-  await expect.poll(() => find("sleep 6002")).toHaveLength(1);
+  await expect.poll(() => find("sleep 6002"), { timeout: 30_000 }).toHaveLength(1);
   await endLeftPrograms("testing");
   expect(await find("sleep 6002")).toHaveLength(1);
   container.kill("SIGKILL");

@@ -107,7 +107,7 @@ test("a consumer gets all of it, however late it begins to read", async () => {
     onLine: (line) => processId.resolve(Number(line)),
     consume: async (stdout) => {
       const id = await processId.promise;
-      await vi.waitFor(() => expect(() => process.kill(id, 0)).toThrow());
+      await vi.waitFor(() => expect(() => process.kill(id, 0)).toThrow(), 60_000);
       await count(sizes)(stdout);
     },
   });

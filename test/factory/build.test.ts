@@ -209,7 +209,7 @@ describe("a build that fails", () => {
     expect(await child).toMatchObject({ signal: "SIGKILL" });
     await vi.waitFor(
       async () => expect(await leftovers()).toMatchObject({ ...nothing, files: [expect.any(String)] }),
-      10_000,
+      60_000,
     );
   });
 });

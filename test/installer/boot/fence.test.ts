@@ -137,7 +137,9 @@ describe("disks", () => {
 describe("what it leaves", () => {
   test("a daemon ends with the program, which does not wait for it", async () => {
     const mark = `daemon-${process.pid}`;
-    const lines = await image.run(`setsid sh -c 'echo up; sleep 600; : ${mark}' & sleep 0.3; echo done`);
+    const lines = await image.run(
+      `setsid sh -c 'echo up; >/run/up; sleep 600; : ${mark}' & until [ -e /run/up ]; do :; done; echo done`,
+    );
     expect(lines).toEqual(["up", "done"]);
     expect(await findProcesses(mark)).toEqual([]);
   });
