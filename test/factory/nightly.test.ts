@@ -1,70 +1,17 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Event, eventSchema, note } from "../../common/event.ts";
+import { describe, expect, test } from "vitest";
+import { note } from "../../common/event.ts";
 import { Failure } from "../../common/failure.ts";
-import { createLimiter } from "../../factory/nightly/limiter.ts";
-import { describeSummary, type NightlySummary } from "../../factory/nightly/summary.ts";
-import { type NightlyOptions, nightly } from "../../factory/nightly.ts";
+import { describeSummary } from "../../factory/nightly/summary.ts";
+import type { NightlyOptions } from "../../factory/nightly.ts";
 import { listImages } from "../../mirror/list-images.ts";
-import { openStore } from "../../mirror/open-store.ts";
-import { promote } from "../../mirror/promote.ts";
-import { keepReport } from "../../mirror/qualification/keep-report.ts";
-import { retire } from "../../mirror/retire.ts";
-import { rollback } from "../../mirror/rollback.ts";
-import type { Store } from "../../mirror/store.ts";
 import { gather } from "../mirror/gather.ts";
-import { installedFrom, r640, sampleReport, toBytes } from "../mirror/qualification/sample-report.ts";
-import { temporaryDirectory } from "../mirror/sample-image.ts";
 import { nightlyImage, pretendToBuild } from "./nightly-image.ts";
+import { type Build, debian, hour, outcomes, rocky, useStage } from "./nightly-stage.ts";
 
-const hour = 3_600_000;
-const debian = { image: nightlyImage("debian-12") };
-const rocky = { image: nightlyImage("rocky-9") };
-
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let store: Store;
-let clock: Date;
-/** Vendor checksums by image. */
-let vendor: Record<string, string>;
-let events: Event[];
-beforeEach(async () => {
-  directory = await temporaryDirectory();
-  await mkdir(join(directory.path, "mirror"));
-  store = openStore(pathToFileURL(join(directory.path, "mirror")).href);
-  clock = new Date("2026-11-24T03:00:00Z");
-  vendor = { "debian-12": "sha512:d1", "rocky-9": "sha512:r1" };
-  events = [];
-});
-afterEach(() => directory[Symbol.asyncDispose]());
-
-type Build = NonNullable<NonNullable<NightlyOptions["builders"]>["build"]>;
-
-const pretend: Build = (options) =>
-  pretendToBuild(options, { checksum: vendor[options.image.name] ?? "", date: clock });
-
-/** A night with a build that is none and a boot test that passes. */
-function spend(changes: Partial<NightlyOptions> = {}): Promise<NightlySummary> {
-  return nightly({
-    store,
-    images: [debian, rocky],
-    work: join(directory.path, "work"),
-    diskPerBuildBytes: 1,
-    now: () => clock,
-    bootTest: async () => undefined,
-    emit: (event) => events.push(eventSchema.parse(event)),
-    ...changes,
-    builders: {
-      build: pretend,
-      findChecksum: async ({ name }) => vendor[name] ?? expect.unreachable(),
-      ...changes.builders,
-    },
-  });
-}
-
-const outcomes = ({ images }: NightlySummary) => images.map(({ name, outcome }) => [name, outcome]);
-const channelsOf = async (name: string) => (await listImages(store)).find((image) => image.name === name)?.channels;
+const stage = useStage();
+const { spend, channelsOf, pretend } = stage;
 
 test("what was built becomes candidate, and once it has booted stable", async () => {
   const seen: unknown[] = [];
@@ -76,12 +23,12 @@ test("what was built becomes candidate, and once it has booted stable", async ()
     images: [debian],
   });
   expect(seen).toEqual([
-    [{ store: store.url, reference: "debian-12@20261124.0", arch: "amd64" }, { candidate: "20261124.0" }],
+    [{ store: stage.store.url, reference: "debian-12@20261124.0", arch: "amd64" }, { candidate: "20261124.0" }],
   ]);
   expect(await channelsOf("debian-12")).toEqual({ candidate: "20261124.0", stable: "20261124.0" });
   expect(summary).toMatchObject({
     outcome: "ok",
-    store: store.url,
+    store: stage.store.url,
     images: [
       {
         outcome: "built",
@@ -92,15 +39,15 @@ test("what was built becomes candidate, and once it has booted stable", async ()
       },
     ],
   });
-  const log = await readFile(join(directory.path, "work/logs/debian-12-amd64.log"), "utf8");
+  const log = await readFile(join(stage.directory, "work/logs/debian-12-amd64.log"), "utf8");
   expect(log).toMatch(/nightly of debian-12\n.*to be built: never published\n.*GRUB\n.*nightly finished/s);
-  expect(await readdir(join(directory.path, "work/builds"))).toEqual([]);
+  expect(await readdir(join(stage.directory, "work/builds"))).toEqual([]);
 });
 
 test("what has not changed is skipped, and the summary says why for each", async () => {
   await spend();
-  clock = new Date("2026-11-25T03:00:00Z");
-  vendor["rocky-9"] = "sha512:r2";
+  stage.clock = new Date("2026-11-25T03:00:00Z");
+  stage.vendor["rocky-9"] = "sha512:r2";
   const built: string[] = [];
   const build: Build = (options) => {
     built.push(`${options.image.name}@${options.version}`);
@@ -117,7 +64,7 @@ test("what has not changed is skipped, and the summary says why for each", async
 
 test("a second nightly on one day takes the next number, past what a killed publisher left", async () => {
   await spend({ images: [debian] });
-  await store.write("images/debian-12/amd64/20261124.1/image.tar.zst", Buffer.from("half"));
+  await stage.store.write("images/debian-12/amd64/20261124.1/image.tar.zst", Buffer.from("half"));
   const summary = await spend({ images: [debian], force: true });
   expect(summary.images).toMatchObject([{ version: "20261124.2", reasons: [{ code: "forced" }] }]);
   expect(await channelsOf("debian-12")).toEqual({ candidate: "20261124.2", stable: "20261124.2" });
@@ -153,20 +100,20 @@ describe("one failure does not stop the others", () => {
       { bootTest: async ({ reference }) => (reference.startsWith("debian") ? fail("no login") : undefined) },
       { bootTest: "failed", version: "20261124.0" },
     ],
-  ])("in %s", async (stage, changes, report) => {
+  ])("in %s", async (place, changes, report) => {
     const summary = await spend(changes);
     expect(summary.outcome).toBe("failed");
     expect(outcomes(summary)).toEqual([
       ["debian-12", "failed"],
       ["rocky-9", "built"],
     ]);
-    expect(summary.images[0]).toMatchObject({ failure: { stage }, ...report });
+    expect(summary.images[0]).toMatchObject({ failure: { stage: place }, ...report });
     expect(summary.images[0]).not.toHaveProperty("stable");
     expect((await channelsOf("debian-12"))?.stable).toBeUndefined();
     expect(await channelsOf("rocky-9")).toEqual({ candidate: "20261124.0", stable: "20261124.0" });
     const log = await readFile(summary.images[0]?.log ?? "", "utf8");
     expect(log).toContain(summary.images[0]?.failure?.message);
-    expect(await readdir(join(directory.path, "work/builds"))).toEqual([]);
+    expect(await readdir(join(stage.directory, "work/builds"))).toEqual([]);
   });
 
   function fail(reason: string): never {
@@ -199,155 +146,22 @@ test("a limit longer than a timer can wait is no limit of nothing", async () => 
   expect(outcomes(summary)).toEqual([["debian-12", "built"]]);
 });
 
-test("a candidate that failed its boot test is tested again the next night, without a build", async () => {
-  const failing = { bootTest: () => Promise.reject(new Error("no login")), images: [debian] };
-  expect(outcomes(await spend(failing))).toEqual([["debian-12", "failed"]]);
-  clock = new Date("2026-11-25T03:00:00Z");
-  expect((await spend({ images: [debian] })).images).toMatchObject([
-    { outcome: "skipped", bootTest: "passed", version: "20261124.0", stable: "20261124.0" },
-  ]);
-  expect(await channelsOf("debian-12")).toEqual({ candidate: "20261124.0", stable: "20261124.0" });
-});
-
-describe("without a boot test", () => {
-  const untested = { images: [debian], bootTest: undefined };
-
-  test("images stay candidates, and the summary says so", async () => {
-    const summary = await spend(untested);
-    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261124.0" });
-    expect(summary).toMatchObject({ outcome: "ok", images: [{ bootTest: "missing" }] });
-    expect(describeSummary(summary)).toContain("built, not boot-tested");
-  });
-
-  test("they become stable where that is what the user wants", async () => {
-    const summary = await spend({ ...untested, promote: "untested" });
-    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261124.0", stable: "20261124.0" });
-    expect(summary.images).toMatchObject([{ bootTest: "not-run", stable: "20261124.0" }]);
-  });
-});
-
-describe("what has to be qualified", () => {
-  const images = [debian];
-  const requireQualified = [r640];
-  let boots: number;
-  const bootTest = async () => {
-    boots += 1;
-  };
-  const tomorrow = () => {
-    clock = new Date(clock.getTime() + 24 * hour);
-    return spend({ images, requireQualified, bootTest });
-  };
-  const keep = async (outcome: "passed" | "failed") => {
-    const report = sampleReport(await installedFrom(store, "debian-12:candidate"), { outcome });
-    await keepReport(store, "debian-12:candidate", toBytes(report), { arch: "amd64", now: clock });
-  };
-  beforeEach(async () => {
-    boots = 0;
-    clock = new Date("2026-12-01T03:00:00Z");
-    const summary = await spend({ images, requireQualified, bootTest });
-    expect(summary).toMatchObject({
-      outcome: "ok",
-      images: [{ bootTest: "passed", unqualified: [`${r640} (no report)`] }],
-    });
-    expect(describeSummary(summary)).toContain("built, booted, not qualified");
-    expect(boots).toBe(1);
-  });
-
-  test("waits as a candidate, and is not booted again and again", async () => {
-    const { images } = await tomorrow();
-    expect(images).toMatchObject([{ outcome: "skipped", bootTest: "not-run", unqualified: [expect.any(String)] }]);
-    expect(boots).toBe(1);
-    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261201.0" });
-  });
-
-  test("is booted once more and promoted when it has passed", async () => {
-    await keep("passed");
-    const { images } = await tomorrow();
-    expect(images).toMatchObject([{ outcome: "skipped", bootTest: "passed", stable: "20261201.0" }]);
-    expect(images[0]).not.toHaveProperty("unqualified");
-    expect(boots).toBe(2);
-    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261201.0", stable: "20261201.0" });
-  });
-
-  test("stays a candidate when it has failed", async () => {
-    await keep("failed");
-    expect((await tomorrow()).images).toMatchObject([{ unqualified: [expect.stringContaining("failed 2026-11-30")] }]);
-    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261201.0" });
-  });
-});
-
 test("old versions are pruned, and never the one that stable names", async () => {
   await spend({ images: [debian] });
   const broken = { bootTest: () => Promise.reject(new Error("no login")), images: [debian], force: true };
   for (const day of [25, 26, 27]) {
-    clock = new Date(`2026-11-${day}T03:00:00Z`);
+    stage.clock = new Date(`2026-11-${day}T03:00:00Z`);
     await spend({ ...broken, keep: 2 });
   }
-  clock = new Date("2026-11-28T03:00:00Z");
+  stage.clock = new Date("2026-11-28T03:00:00Z");
   const [image] = (await spend({ images: [debian], keep: 2, graceMs: 24 * hour })).images;
   expect(image).toMatchObject({ stable: "20261127.0", pruned: { versions: 0 } });
-  clock = new Date("2026-11-29T03:00:00Z");
+  stage.clock = new Date("2026-11-29T03:00:00Z");
   const [next] = (await spend({ images: [debian], keep: 2, graceMs: 24 * hour })).images;
   expect(next?.pruned).toEqual({ versions: 2, freedBytes: expect.any(Number) });
-  expect((await listImages(store))[0]?.versions).toEqual(["20261127.0", "20261126.0"]);
-  const keys = (await gather(store.list("images/debian-12/"))).map(({ key }) => key);
+  expect((await listImages(stage.store))[0]?.versions).toEqual(["20261127.0", "20261126.0"]);
+  const keys = (await gather(stage.store.list("images/debian-12/"))).map(({ key }) => key);
   expect(keys.some((key) => key.includes("20261124.0"))).toBe(false);
-});
-
-describe("a version that stable was rolled back from", () => {
-  const only = { images: [debian] };
-  const bad = "20261125.0";
-
-  async function rollBack() {
-    await spend(only);
-    clock = new Date("2026-11-25T03:00:00Z");
-    vendor["debian-12"] = "sha512:bad";
-    expect(await spend(only)).toMatchObject({ images: [{ stable: bad }] });
-    await rollback(store, "debian-12", { version: "20261124.0", arch: "amd64" });
-    clock = new Date("2026-11-26T03:00:00Z");
-  }
-
-  test.each([
-    ["with a boot test", {}],
-    ["without one", { bootTest: undefined, promote: "untested" as const }],
-  ])("is not promoted again, %s; what is built anew is", async (_, changes) => {
-    await rollBack();
-    const [image] = (await spend({ ...only, ...changes })).images;
-    expect(image).toMatchObject({ outcome: "skipped", version: bad, stable: "20261124.0", bootTest: "not-run" });
-    expect(await channelsOf("debian-12")).toEqual({ candidate: bad, stable: "20261124.0" });
-    const said = events.flatMap((event) => (event.kind === "note" ? [event.text] : []));
-    expect(said).toContain(`debian-12@${bad} is not promoted: stable was rolled back from ${bad}`);
-    vendor["debian-12"] = "sha512:mended";
-    expect(await spend({ ...only, ...changes })).toMatchObject({
-      outcome: "ok",
-      images: [{ outcome: "built", version: "20261126.0", stable: "20261126.0" }],
-    });
-  });
-
-  test("is promoted where somebody asks for it", async () => {
-    await rollBack();
-    await promote(store, "debian-12:candidate", { arch: "amd64" });
-    expect((await spend(only)).images).toMatchObject([{ outcome: "skipped", stable: bad }]);
-  });
-
-  test("can be retired: what would be made of it now is built under a new version", async () => {
-    await rollBack();
-    await rollback(store, "debian-12", { version: "20261124.0", arch: "amd64", channel: "candidate" });
-    await retire(store, `debian-12@${bad}`, { arch: "amd64", now: clock });
-    clock = new Date("2026-11-25T23:00:00Z");
-    const [image] = (await spend(only)).images;
-    expect(image).toMatchObject({ outcome: "built", version: "20261125.1", reasons: [{ code: "vendor-changed" }] });
-    expect(await channelsOf("debian-12")).toEqual({ candidate: "20261125.1", stable: "20261125.1" });
-  });
-
-  test("can be retired: where the present one is what a build would give, nothing is built", async () => {
-    await rollBack();
-    await rollback(store, "debian-12", { version: "20261124.0", arch: "amd64", channel: "candidate" });
-    await retire(store, `debian-12@${bad}`, { arch: "amd64", now: clock });
-    vendor["debian-12"] = "sha512:d1";
-    const [image] = (await spend(only)).images;
-    expect(image).toMatchObject({ outcome: "skipped", version: "20261124.0", stable: "20261124.0" });
-  });
 });
 
 test("the vendor's file for its customers alone is the user's to bring", async () => {
@@ -359,7 +173,7 @@ test("the vendor's file for its customers alone is the user's to bring", async (
   const given: unknown[] = [];
   const build: Build = (options) => {
     given.push([options.source, options.checksum]);
-    return pretendToBuild(options, { checksum, date: clock });
+    return pretendToBuild(options, { checksum, date: stage.clock });
   };
   const local = { source: "/srv/rhel.qcow2", checksum };
   const subject = { images: [{ image, local }], builders: { build, findChecksum } };
@@ -391,12 +205,12 @@ test("a dry run says what would be built, and changes nothing", async () => {
     ["debian-12", "due"],
     ["rocky-9", "due"],
   ]);
-  expect(await readdir(directory.path)).toEqual(["mirror"]);
-  expect(await readdir(join(directory.path, "mirror"))).toEqual([]);
+  expect(await readdir(stage.directory)).toEqual(["mirror"]);
+  expect(await readdir(join(stage.directory, "mirror"))).toEqual([]);
 });
 
 test("two at once: the second one is told so, and what a killed one left is cleared by the next", async () => {
-  await mkdir(join(directory.path, "work/builds/debian-12.partial-x"), { recursive: true });
+  await mkdir(join(stage.directory, "work/builds/debian-12.partial-x"), { recursive: true });
   const started = Promise.withResolvers<void>();
   const ending = Promise.withResolvers<void>();
   const build: Build = async (options) => {
@@ -406,7 +220,7 @@ test("two at once: the second one is told so, and what a killed one left is clea
   };
   const first = spend({ images: [debian], builders: { build } });
   await started.promise;
-  expect(await readdir(join(directory.path, "work/builds"))).toEqual([]);
+  expect(await readdir(join(stage.directory, "work/builds"))).toEqual([]);
   await expect(spend()).rejects.toMatchObject({ code: "nightly-running", kind: "retry" });
   ending.resolve();
   expect(outcomes(await first)).toEqual([["debian-12", "built"]]);
@@ -429,20 +243,12 @@ test("interrupted: running builds end, nothing more begins, nothing is published
     ["debian-12", "interrupted"],
     ["rocky-9", "interrupted"],
   ]);
-  expect(await gather(store.list(""))).toEqual([]);
-});
-
-test("interrupted in the boot test: the candidate is not promoted, even if the test says nothing", async () => {
-  const interruption = new AbortController();
-  const bootTest = async () => interruption.abort();
-  const summary = await spend({ images: [debian], signal: interruption.signal, bootTest });
-  expect(summary.images).toMatchObject([{ outcome: "interrupted", bootTest: "not-run" }]);
-  expect(await channelsOf("debian-12")).toEqual({ candidate: "20261124.0" });
+  expect(await gather(stage.store.list(""))).toEqual([]);
 });
 
 test("builds run side by side within their limit, boot tests one at a time, and events say whose they are", async () => {
   const images = ["a", "b", "c", "d", "e"].map((name) => ({ image: nightlyImage(name) }));
-  for (const { image } of images) vendor[image.name] = `sha512:${image.name}`;
+  for (const { image } of images) stage.vendor[image.name] = `sha512:${image.name}`;
   const pairs = Promise.withResolvers<void>();
   const running = { builds: 0, boots: 0 };
   const most = { builds: 0, boots: 0 };
@@ -467,28 +273,9 @@ test("builds run side by side within their limit, boot tests one at a time, and 
   expect(summary.outcome).toBe("ok");
   expect(most).toEqual({ builds: 2, boots: 1 });
   for (const { image } of images) {
-    expect(events).toContainEqual(expect.objectContaining({ scope: image.name, text: `building ${image.name}` }));
+    expect(stage.events).toContainEqual(expect.objectContaining({ scope: image.name, text: `building ${image.name}` }));
   }
-  expect(events.every(({ scope }) => scope !== undefined)).toBe(true);
-});
-
-test("a limiter lets nobody in who comes while a place is handed over", async () => {
-  const limit = createLimiter(1);
-  let running = 0;
-  const work = async () => {
-    running += 1;
-    expect(running).toBe(1);
-    await Promise.resolve();
-    running -= 1;
-  };
-  const comeAfter = async (turns: number) => {
-    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
-    await limit(work);
-  };
-  // Whoever comes in any turn of the event loop's queue, also in the one between two places.
-  for (let turns = 0; turns < 12; turns += 1) await Promise.all([limit(work), limit(work), comeAfter(turns)]);
-  await expect(limit(() => Promise.reject(new Error("no")))).rejects.toThrow("no");
-  await limit(work);
+  expect(stage.events.every(({ scope }) => scope !== undefined)).toBe(true);
 });
 
 test("people get one table, and for each failure what to look at", async () => {
