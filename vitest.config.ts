@@ -1,7 +1,7 @@
 import { defineConfig } from "vitest/config";
 
 /** Tests that run real servers, most of which keep one processor busy. */
-const booting = { maxWorkers: 2, testTimeout: 30 * 60_000, hookTimeout: 40 * 60_000, maxConcurrency: 2 };
+const booting = { maxWorkers: 2, testTimeout: 30 * 60_000, hookTimeout: 45 * 60_000, maxConcurrency: 2 };
 
 export default defineConfig({
   test: {

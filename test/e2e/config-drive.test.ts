@@ -58,7 +58,7 @@ beforeAll(async () => {
     command: ["/root/job/run"],
     files: { "/root/job/run": script },
     shares: { "/srv/drives": share },
-    timeoutMs: 25 * 60_000,
+    timeoutMs: 35 * 60_000,
   });
   transcript = lines;
 });

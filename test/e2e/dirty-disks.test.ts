@@ -25,7 +25,7 @@ beforeAll(async () => {
       "/root/job/labels.mjs": labelsProgram,
       "/root/job/key": "a key",
     },
-    timeoutMs: 25 * 60_000,
+    timeoutMs: 35 * 60_000,
   });
   transcript = lines;
 });

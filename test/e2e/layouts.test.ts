@@ -25,7 +25,7 @@ beforeAll(async () => {
   const { lines } = await server.runRescue({
     command: ["/usr/bin/node", "/root/job/layouts.mjs", ...layouts, last],
     files: { "/root/job/layouts.mjs": await bundle({ entryPoints: [program.pathname] }) },
-    timeoutMs: 37 * 60_000,
+    timeoutMs: 35 * 60_000,
   });
   transcript = lines;
 });

@@ -156,7 +156,7 @@ beforeAll(async () => {
       "/root/job/wrong-fields.json": job({ storage: "raid7", instance: { hostname: "-" } }),
     },
     shares: { "/srv/mirror": mirror },
-    timeoutMs: 25 * 60_000,
+    timeoutMs: 35 * 60_000,
   });
   transcript = lines;
 });
