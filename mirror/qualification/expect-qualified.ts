@@ -11,6 +11,7 @@ export function listUnqualified(
   version: string,
   hardware: readonly string[],
 ): string[] {
+  if (hardware.length === 0) return [];
   const entries = channels ? newestQualified(qualifiedOf(channels, version)) : [];
   return hardware.flatMap((wanted) => {
     const found = entries.filter((entry) => entry.hardware === wanted);
