@@ -20,7 +20,8 @@ export default class ClosingLine implements Reporter {
       ["outside any test", unhandledErrors] as const,
     ];
     for (const [name, errors] of failures)
-      for (const { message } of errors) process.stdout.write(`failed: ${name}: ${message.split("\n")[0]}\n`);
+      // Whatever was thrown need be no error, and have no message.
+      for (const { message } of errors) process.stdout.write(`failed: ${name}: ${String(message).split("\n")[0]}\n`);
     process.stdout.write(`${of("passed").length} passed, ${of("failed").length} failed\n`);
   }
 }
