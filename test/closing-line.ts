@@ -19,8 +19,8 @@ export default class ClosingLine implements Reporter {
       ),
       ["outside any test", unhandledErrors] as const,
     ];
+    // Whatever was thrown need be no error, and have no message.
     for (const [name, errors] of failures)
-      // Whatever was thrown need be no error, and have no message.
       for (const { message } of errors) process.stdout.write(`failed: ${name}: ${String(message).split("\n")[0]}\n`);
     process.stdout.write(`${of("passed").length} passed, ${of("failed").length} failed\n`);
   }
