@@ -19,7 +19,8 @@ export default defineConfig({
         },
       },
       { test: { name: "lab", include: ["test/e2e/*.test.ts"], ...booting } },
-      { test: { name: "matrix", include: ["test/e2e/matrix/*.test.ts"], ...booting } },
+      // Some prepare by an hour of installations.
+      { test: { name: "matrix", include: ["test/e2e/matrix/*.test.ts"], ...booting, hookTimeout: 4 * 60 * 60_000 } },
     ],
   },
 });

@@ -12,6 +12,7 @@ import { publish } from "../../mirror/publish.ts";
 import { compareVersions } from "../../mirror/reference.ts";
 import { resolveImage } from "../../mirror/resolve.ts";
 import type { Store } from "../../mirror/store.ts";
+import { fileDirectory } from "../file-directory.ts";
 import { changedStore } from "./changed-store.ts";
 import { collect, gather } from "./gather.ts";
 import { makeSampleImage, type SampleImage, temporaryDirectory, writeSampleImage } from "./sample-image.ts";
@@ -372,7 +373,8 @@ describe("on the command line", () => {
   const cli = new URL("../../cli.ts", import.meta.url).pathname;
   const run = (keys: string, ...words: string[]) =>
     execa(process.execPath, [cli, ...words], { reject: false, env: { METALCAST_KEYS: keys } });
-  const signedStore = async () => newMirror(await directoryStore(), { images: ["debian-12"] });
+  const signedStore = async () =>
+    newMirror(await directoryStore(), { directory: fileDirectory, images: ["debian-12"] });
 
   test("promote and prune say what they did; a dry run does nothing", async () => {
     const { mirror: store, keys } = await signedStore();

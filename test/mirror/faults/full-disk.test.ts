@@ -8,6 +8,7 @@ import { publish } from "../../../mirror/publish.ts";
 import { resolveImage } from "../../../mirror/resolve.ts";
 import type { Store } from "../../../mirror/store.ts";
 import { sync } from "../../../mirror/sync/sync.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import { collect, gather } from "../gather.ts";
 import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
 import { putMirror, readEverything } from "../sync/unsigned-mirror.ts";
@@ -54,7 +55,7 @@ test("full at any page of a publish: readers have whole versions, no partial fil
   for (let free = 0; !published; free += 1) {
     await using small = await openSmall(1000);
     const { store, path } = small;
-    const { mirror } = await newMirror(store, { images: ["debian-12"] });
+    const { mirror } = await newMirror(store, { directory: fileDirectory, images: ["debian-12"] });
     await publish(mirror, formerDirectory.path, { emit });
     await small.resize((await usedPages(path)) + free);
     published = await publish(mirror, nextDirectory.path, { emit }).then(

@@ -6,6 +6,7 @@ import type { Store } from "../../../mirror/store.ts";
 import { signWith } from "../../../mirror/trust/open-mirror.ts";
 import { TrustedReader } from "../../../mirror/trust/reader.ts";
 import { SignedStore } from "../../../mirror/trust/signed-store.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import { collect } from "../gather.ts";
 import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
 import { newMirror } from "../trust/new-mirror.ts";
@@ -26,7 +27,7 @@ export async function publishVersion(mirror: Store, version: string, channel = "
 /** A mirror with two versions on a real server, which stable and candidate name. */
 export async function openMirrorOfTwo(s3: FaultyS3) {
   const opened = await s3.open();
-  const { ring, root, mirror } = await newMirror(opened.store, { images: ["debian-12"] });
+  const { ring, root, mirror } = await newMirror(opened.store, { directory: fileDirectory, images: ["debian-12"] });
   await publishVersion(mirror, versions[0]);
   await publishVersion(mirror, versions[1], "candidate");
   return { ...opened, ring, root, mirror, faultyMirror: await signWith(ring, opened.faulty) };

@@ -9,6 +9,7 @@ import { sync } from "../../../mirror/sync/sync.ts";
 import { signWith } from "../../../mirror/trust/open-mirror.ts";
 import { refreshMirror } from "../../../mirror/trust/refresh.ts";
 import { verify } from "../../../mirror/verify/verify.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import { startCephS3 } from "../../lab/ceph-s3.ts";
 import { collect, gather } from "../gather.ts";
 import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
@@ -121,7 +122,7 @@ describe("the rights that are documented are enough", () => {
 
   test("each verb works with its own, and without them changes nothing", { timeout: 300_000 }, async () => {
     const { store, guests, give } = await openBucket({ allow: reading });
-    const { ring, root, mirror } = await newMirror(store, { images: ["debian-12"] });
+    const { ring, root, mirror } = await newMirror(store, { directory: fileDirectory, images: ["debian-12"] });
     const guestsMirror = await signWith(ring, guests);
     const isWhole = async () => (await verify(guests, { root, emit })).ok;
     await publishVersion(mirror, "20261121.0");
@@ -147,7 +148,7 @@ describe("the rights that are documented are enough", () => {
 
   test("a sync reads with the least of them, and writes with the others", { timeout: 300_000 }, async () => {
     const from = await openBucket({ allow: reading });
-    const { root, mirror } = await newMirror(from.store, { images: ["debian-12"] });
+    const { root, mirror } = await newMirror(from.store, { directory: fileDirectory, images: ["debian-12"] });
     await publishVersion(mirror, "20261121.0");
     const to = await openBucket({ allow: reading });
     await expect(sync(from.guests, to.guests, { emit })).rejects.toMatchObject({ code: "store-denied" });

@@ -7,6 +7,7 @@ import { S3Store } from "../../../mirror/s3-store.ts";
 import type { Store, WriteOptions } from "../../../mirror/store.ts";
 import { withSyncLock } from "../../../mirror/sync/sync-lock.ts";
 import { openMirror, signWith } from "../../../mirror/trust/open-mirror.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import type { Rule } from "../../lab/fault-proxy.ts";
 import { collect, gather } from "../gather.ts";
 import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
@@ -69,7 +70,7 @@ describe.each(kinds)("a server that %s", (_, rule) => {
 
   test("two publishers at once lose nothing of each other's", { timeout: 300_000 }, async () => {
     const { url, store, faulty, proxy } = await openUnconditional(rule);
-    const { ring, root } = await newMirror(store, { images: ["debian-12"] });
+    const { ring, root } = await newMirror(store, { directory: fileDirectory, images: ["debian-12"] });
     const other = new S3Store(
       { bucket: new URL(url).host, prefix: "mirror/" },
       { endpoint: proxy.url, credentials: s3.credentials, settleMs: 1000 },

@@ -7,6 +7,7 @@ import { sync } from "../../../mirror/sync/sync.ts";
 import { TrustedReader } from "../../../mirror/trust/reader.ts";
 import { rotateKeys } from "../../../mirror/trust/rotate.ts";
 import { SignedStore } from "../../../mirror/trust/signed-store.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import { collect } from "../gather.ts";
 import { type SampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
 import { newMirror } from "../trust/new-mirror.ts";
@@ -36,7 +37,7 @@ async function install(store: Store, root: Uint8Array): Promise<string> {
 
 test("a copy is as good as its source for readers, who check all signatures, before and after new keys", async () => {
   const [from, to] = [new MemoryStore(), new MemoryStore()];
-  const { mirror, ring } = await newMirror(from);
+  const { mirror, ring } = await newMirror(from, { directory: fileDirectory });
   const root = await ring.readRoot();
   await publishSample(mirror, first);
   await sync(from, to, options);
@@ -57,7 +58,7 @@ test.each(["timestamp", "snapshot", "root", "targets"] as const)(
   "stopped anywhere in bringing over new keys of %s, readers go on",
   async (role) => {
     const from = new MemoryStore();
-    const { mirror, ring } = await newMirror(from);
+    const { mirror, ring } = await newMirror(from, { directory: fileDirectory });
     const root = await ring.readRoot();
     await publishSample(mirror, first);
     const former = new MemoryStore();

@@ -1,12 +1,10 @@
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { DirectoryStore } from "../../../mirror/directory-store.ts";
 import { listImages } from "../../../mirror/list-images.ts";
 import { publish } from "../../../mirror/publish.ts";
 import { resolveImage } from "../../../mirror/resolve.ts";
 import { openMirror } from "../../../mirror/trust/open-mirror.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import { makeSampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
 import { newMirror } from "./new-mirror.ts";
 
@@ -14,8 +12,9 @@ const arch = "amd64";
 const emit = () => undefined;
 
 test("a reader with the pinned root finds what was published with the keys", async () => {
-  const store = new DirectoryStore(await mkdtemp(join(tmpdir(), "mirror-")));
-  const { ring, mirror } = await newMirror(store);
+  await using directory = await temporaryDirectory();
+  const store = new DirectoryStore(directory.path);
+  const { ring, mirror } = await newMirror(store, { directory: fileDirectory });
   await using image = await temporaryDirectory();
   await writeSampleImage(image.path, makeSampleImage());
   await publish(mirror, image.path, { emit });

@@ -2,6 +2,7 @@ import { publish } from "../../../mirror/publish.ts";
 import type { Store } from "../../../mirror/store.ts";
 import { sync } from "../../../mirror/sync/sync.ts";
 import { signWith } from "../../../mirror/trust/open-mirror.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import { type SampleImage, temporaryDirectory, writeSampleImage } from "../sample-image.ts";
 import { MemoryStore } from "../sync/memory-store.ts";
 import { sampleVersion, versionPrefix } from "../sync/unsigned-mirror.ts";
@@ -23,7 +24,10 @@ export async function publishSample(mirror: Store, image: SampleImage, channel =
 /** A signed mirror of three versions, in the store as a sync has left it, and another copy. */
 export async function openSampleMirror<Kind extends Store>(store: Kind) {
   const origin = new MemoryStore();
-  const { ring, root, mirror } = await newMirror(origin, { images: ["debian-12", "rocky-9"] });
+  const { ring, root, mirror } = await newMirror(origin, {
+    directory: fileDirectory,
+    images: ["debian-12", "rocky-9"],
+  });
   for (const image of [first, second, other]) await publishSample(mirror, image);
   const copy = new MemoryStore();
   for (const to of [store, copy]) await sync(origin, to, { emit, retryDelayMs: 1 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { refreshMirror } from "../../../mirror/trust/refresh.ts";
 import { rotateKeys } from "../../../mirror/trust/rotate.ts";
 import { verify } from "../../../mirror/verify/verify.ts";
+import { fileDirectory } from "../../file-directory.ts";
 import { collect } from "../gather.ts";
 import { MemoryStore } from "../sync/memory-store.ts";
 import { contents, keysOf } from "../sync/unsigned-mirror.ts";
@@ -55,7 +56,7 @@ describe("metadata", () => {
 
   test("of another mirror's root all is refused; what is no root is no finding", async () => {
     const { store } = await openSampleMirror(new MemoryStore());
-    const { root } = await newMirror(new MemoryStore());
+    const { root } = await newMirror(new MemoryStore(), { directory: fileDirectory });
     const { ok, findings } = await verify(store, { root, ...options });
     expect(ok).toBe(false);
     expect(findings[0]).toMatchObject({ problem: "refused", code: "key-unknown" });
@@ -97,7 +98,7 @@ describe("metadata", () => {
       ["invalid", "metadata/2.root.json"],
     ]);
     await overwrite(store, "metadata/2.root.json", () => secondRoot);
-    const { root: strange } = await newMirror(new MemoryStore());
+    const { root: strange } = await newMirror(new MemoryStore(), { directory: fileDirectory });
     await overwrite(store, "metadata/1.root.json", () => Buffer.from(strange));
     expect((await verify(store, { root, ...options })).findings).toMatchObject([
       { key: "metadata/1.root.json", problem: "invalid", code: "key-unknown" },
@@ -123,7 +124,7 @@ describe("metadata", () => {
   });
 
   test("what is no mirror is not verified", async () => {
-    const { root } = await newMirror(new MemoryStore());
+    const { root } = await newMirror(new MemoryStore(), { directory: fileDirectory });
     const verifying = verify(new MemoryStore(), { root, ...options });
     await expect(verifying).rejects.toMatchObject({ code: "mirror-unsigned", kind: "configuration" });
   });
