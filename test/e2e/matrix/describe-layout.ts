@@ -79,7 +79,10 @@ async function letGo({ layers }: Layout): Promise<void> {
 
 async function tell(program: string, args: readonly string[]): Promise<string[]> {
   const { stdout } = await run(program, args, { doing, accept: [0, 2] });
-  return stdout.trim().split("\n");
+  return stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.trimEnd());
 }
 
 async function probe(device: string): Promise<string[]> {
