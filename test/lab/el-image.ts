@@ -10,7 +10,7 @@ import type { VendorImage } from "./vendor-image.ts";
 const packages = [
   "ca-certificates cloud-init cryptsetup curl dosfstools dracut e2fsprogs efibootmgr grub-efi-amd64-bin grub-pc-bin",
   "grub2-common linux-image-amd64 lvm2 mdadm network-manager openssh-server policycoreutils python3 selinux-policy-default",
-  "shim-signed sudo systemd-sysv systemd-timesyncd xfsprogs zstd",
+  "shim-signed sudo systemd-cryptsetup systemd-sysv systemd-timesyncd xfsprogs zstd",
 ].flatMap((line) => line.split(" "));
 
 const shape = fileURLToPath(new URL("el-shape.sh", import.meta.url));
