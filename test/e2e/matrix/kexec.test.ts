@@ -4,8 +4,11 @@ import type { Server } from "../../lab/server.ts";
 import { debian12, installServer, openCastStage } from "../scenario.ts";
 import { type Stage, twoDisks } from "../stage.ts";
 
-/** `after: kexec` on a kernel that can: the reference machine's. User Mode Linux has none, and the server reboots there. */
+/** `after: kexec` in a rescue system whose kernel loads no other, and in one whose kernel does. */
 const instance = { hostname: "kexec-1", uuid: crypto.randomUUID(), userData: "#cloud-config\n{}\n" };
+
+/** User Mode Linux knows no kexec; other kernels load none from then on. */
+const disableLoading = `file=/proc/sys/kernel/kexec_load_disabled; [ ! -e $file ] || echo 1 >$file; exec "$@"`;
 
 let stage: Stage;
 let server: Server;
@@ -26,6 +29,7 @@ test("where no kernel can be loaded, a note says so, and the server is installed
       job: { ...job, storage: "single", disks: { count: 1 }, after: "kexec" },
       files,
       shares: { "/srv/mirror": stage.mirror },
+      prefix: ["sh", "-c", disableLoading, "sh"],
       // Nothing starts anew there that a rescue system would be in the way of.
       rescueFiles: { "/usr/local/sbin/reboot": "#!/bin/sh\n" },
     },
