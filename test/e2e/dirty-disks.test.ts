@@ -2,9 +2,9 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { bundle } from "../lab/bundle.ts";
 import { createServer, type Server } from "../lab/server.ts";
 import { labelsProgram } from "./labels-program.ts";
+import { bundleWipeProgram } from "./wipe-program.ts";
 
 /** Each case makes two of three disks dirty in a rescue system with real md, LVM and LUKS, and wipes them. */
 let directory: string;
@@ -21,7 +21,7 @@ beforeAll(async () => {
     command: ["/root/job/run"],
     files: {
       "/root/job/run": await readFile(new URL("./dirty-disks.sh", import.meta.url), "utf8"),
-      "/root/job/wipe.mjs": await bundle({ stdin: { contents: wipeProgram, resolveDir, loader: "ts" } }),
+      "/root/job/wipe.mjs": await bundleWipeProgram(),
       "/root/job/labels.mjs": labelsProgram,
       "/root/job/key": "a key",
     },
@@ -34,36 +34,6 @@ afterAll(async () => {
   await server?.[Symbol.asyncDispose]();
   await rm(directory, { recursive: true, force: true });
 });
-
-const resolveDir = new URL("../..", import.meta.url).pathname;
-
-/** `wipe.mjs HELD DEPTH DISK...` does what an installation does with these disks before it lays them out. */
-const wipeProgram = `
-  import { observeCommands } from "./common/run.ts";
-  import { discoverHardware } from "./installer/hardware.ts";
-  import { withoutAutoAssembly } from "./installer/wipe/auto-assembly.ts";
-  import { wipeSteps } from "./installer/wipe/plan-wipe.ts";
-  import { runTakeApart, runWipe } from "./installer/wipe/run-wipe.ts";
-
-  const [held, depth, ...names] = process.argv.slice(2);
-  let stops = 0;
-  observeCommands((command) => {
-    if (command.startsWith("mdadm --stop")) stops += 1;
-  });
-  const options = { signal: new AbortController().signal, advance: () => {} };
-  try {
-    const { disks, stack } = await discoverHardware();
-    const chosen = disks.filter(({ name }) => names.includes(name));
-    const steps = wipeSteps(chosen, stack, { held, depth });
-    await withoutAutoAssembly(async () => {
-      for (const step of steps) await (step.kind === "wipe" ? runWipe(step, options) : runTakeApart(step, options));
-    });
-  } catch (error) {
-    console.log("error " + error.code + ": " + error.message);
-    process.exitCode = error.exitCode ?? 99;
-  }
-  if (stops > 0) console.log("stopped " + stops + " arrays");
-`;
 
 const told = (name: string) => transcript.find((line) => line.startsWith(`${name}: `));
 

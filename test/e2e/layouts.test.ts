@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { bundle } from "../lab/bundle.ts";
+import { runQuickest } from "../lab/run-quickest.ts";
 import { createServer, type Server } from "../lab/server.ts";
 
 /**
@@ -22,7 +23,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "lab-"));
   const disks = [0, 1, 2, 3].map((index) => ({ serial: `LAB${index}`, sizeBytes: 2 * gibibyte }));
   server = await createServer({ name: "layouts", directory: `${directory}/server`, disks, memoryMiB: 1024 });
-  const { lines } = await server.runRescue({
+  const { lines } = await runQuickest(server, {
     command: ["/usr/bin/node", "/root/job/layouts.mjs", ...layouts, last],
     files: { "/root/job/layouts.mjs": await bundle({ entryPoints: [program.pathname] }) },
     timeoutMs: 35 * 60_000,

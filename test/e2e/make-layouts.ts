@@ -111,10 +111,7 @@ async function makeLayout(fields: object, tell: Tell): Promise<void> {
     made,
     made.steps.filter((step) => step.name === "release"),
   );
-  tell(
-    "held after release",
-    (await discoverHardware()).disks.flatMap(({ heldBy }) => heldBy),
-  );
+  tell("held after release", await listHeld());
   for (const array of layout.arrays.filter(({ name, sync }) => name === "root" && sync === "first-boot")) {
     await applyRules(layout);
     await run("mdadm", ["--assemble", array.path, ...array.members], { doing: "assembling" });
@@ -152,7 +149,13 @@ async function failAfterMount(): Promise<string[]> {
   const made = plan(job, await discoverHardware(), image);
   const failing = { kind: "commands", name: "fail", title: "fail", commands: [["false"]] } as const;
   await carryOut(made, [...upToMount(made), failing]).catch(() => {});
-  return (await discoverHardware()).disks.flatMap(({ heldBy }) => heldBy);
+  return listHeld();
+}
+
+/** What holds the server's disks, but not that of the rescue system, which an emulated one runs from. */
+async function listHeld(): Promise<string[]> {
+  const { disks } = await discoverHardware();
+  return disks.filter(({ serial }) => serial.startsWith("LAB")).flatMap(({ heldBy }) => heldBy);
 }
 
 async function carryOut(made: Plan, steps: Plan["steps"]): Promise<void> {

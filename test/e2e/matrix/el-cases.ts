@@ -44,10 +44,15 @@ export const elCases: readonly ElCase[] = [
   },
   {
     ...{ version: "8.10", title: "kernelopts, LVM on RAID1, its initramfs built on the server", image: "almalinux-8" },
-    // Under UEFI Debian's GRUB 2.14 says "out of memory" after the kernel's line, and loads no initramfs.
+    // Under UEFI Debian's GRUB 2.14 says "out of memory" after the kernel's line, and loads no initramfs from LVM.
     ...{ storage: { preset: "raid1", lvm: true }, firmware: ["bios"], initramfs: "rebuild" },
     storageArguments: / rd\.lvm\.lv=system\/root rd\.md\.uuid=\S+ rd\.retry=45 /,
     ...{ arrays: 1, root: /^\/dev\/mapper\/system-root ext4$/m },
+  },
+  {
+    ...{ version: "8.10", title: "kernelopts, RAID1", image: "almalinux-8", storage: "raid1" },
+    ...{ firmware: ["uefi"], initramfs: "auto", storageArguments: / rd\.md\.uuid=\S+ rd\.retry=45 /, arrays: 1 },
+    root: /^\/dev\/md\w+ ext4$/m,
   },
   {
     ...{ version: "7.9", title: "no boot entries, LUKS on RAID1, UEFI", image: "rhel-7" },
