@@ -7,8 +7,8 @@ import { runQuickest } from "../lab/run-quickest.ts";
 import { createServer, type Server } from "../lab/server.ts";
 
 /**
- * Layouts are made for real, each over the one before and the last over itself too: with md, LVM, LUKS and file systems of a kernel, on four disks, up to
- * the mounted target. What is then there is told line by line.
+ * Layouts are made for real, each over the one before and the last over itself too: with md, LVM, LUKS and file systems
+ * of a kernel, on four disks, up to the mounted target. What is then there is told line by line.
  */
 let directory: string;
 let server: Server;
